@@ -1,0 +1,32 @@
+/*
+ * child - starting one program exactly as the caller would have.
+ *
+ * Between fork and exec only async-signal-safe calls are made.  A failure
+ * there comes back over a close-on-exec pipe as the step and its errno, and
+ * is worded by the parent.
+ */
+#ifndef EPHID_CHILD_H
+#define EPHID_CHILD_H
+
+#include <sys/types.h>
+
+#include "err.h"
+
+struct child_setup {
+	char *const *argv;
+	char *const *envp;
+	pid_t group; /* joined; gone means not started. 0: stay */
+	int death_signal; /* PDEATHSIG, 0 for none */
+	/* Called in the child last before exec: restores signals and closes
+	 * what exec would not. */
+	void (*prepare)(void *arg);
+	void *arg;
+};
+
+/* 0 with *pid once the program runs. -1 with *status: 126 found but not
+ * executable, 127 not found, 125 anything else; nothing is left behind. The
+ * program is looked for in the PATH of envp. */
+int child_start(const struct child_setup *setup, pid_t *pid, int *status,
+    struct err *e);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * cli - what all programs do alike on the command line.
+ *
+ * Each has a struct of options, a literal help text, and a getopt_long() loop
+ * that only fills the struct.  Words go to stderr as "program: ...", data to
+ * stdout; stdout is checked at the end, for a full disk must not exit 0.
+ */
+#ifndef EPHID_CLI_H
+#define EPHID_CLI_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "json.h"
+#include "lifecycle.h"
+#include "record.h"
+
+/* First in main(): the program's name for messages, standard descriptors
+ * open, no core, not dumpable, locale, stdout checked at exit. `failure' is
+ * the exit status of errors that have no other (wrap: 125 for all). */
+void cli_start(const char *program, int failure);
+
+const char *cli_program(void);
+void cli_warn(const char *fmt, ...) PRINTF(1, 2);
+bool cli_warned(void); /* has cli_warn() been called? for --strict */
+/* Prints "program: text" and exits with its status. */
+_Noreturn void cli_die(const struct err *e);
+/* As cli_die() with ERR_USAGE, and where to look: "; see 'P --help'". */
+_Noreturn void cli_usage(const char *fmt, ...) PRINTF(1, 2);
+/* What getopt_long() returned '?' or ':' for, in our words; it is called with
+ * opterr 0 and an optstring that begins with "+:". */
+_Noreturn void cli_bad_option(int argc, char *const *argv);
+
+/* The options that all programs have. */
+struct common_options {
+	const char *home;
+	bool json, quiet;
+};
+#define CLI_SHORT "jqhV"
+#define CLI_LONG                                                              \
+	{"home", required_argument, NULL, CLI_HOME},                          \
+	    {"json", no_argument, NULL, 'j'},                                 \
+	    {"quiet", no_argument, NULL, 'q'},                                \
+	    {"help", no_argument, NULL, 'h'},                                 \
+	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}
+enum { CLI_HOME = 256, CLI_FIRST };
+/* Takes one of these; false when opt is not among them. --help prints `help'
+ * and exits 0, --version too. */
+bool cli_common(struct common_options *o, int opt, const char *help);
+
+/* The mint options, shared by ephid-mint and ephid-wrap: filled from the
+ * command line, then from the profile where the line did not say. */
+struct mint_options {
+	cJSON *audiences, *may_audiences; /* arrays */
+	const char *scope, *ttl, *profile, *agent, *task;
+	const char *form, *subject, *alg, *parent, *issuer;
+	bool strict;
+};
+#define CLI_MINT_SHORT "a:s:t:p:"
+#define CLI_MINT_LONG                                                         \
+	{"audience", required_argument, NULL, 'a'},                           \
+	    {"scope", required_argument, NULL, 's'},                          \
+	    {"ttl", required_argument, NULL, 't'},                            \
+	    {"profile", required_argument, NULL, 'p'},                        \
+	    {"agent", required_argument, NULL, CLI_AGENT},                    \
+	    {"task", required_argument, NULL, CLI_TASK},                      \
+	    {"form", required_argument, NULL, CLI_FORM},                      \
+	    {"subject", required_argument, NULL, CLI_SUBJECT},                \
+	    {"alg", required_argument, NULL, CLI_ALG},                        \
+	    {"may-audience", required_argument, NULL, CLI_MAY_AUDIENCE},      \
+	    {"parent", required_argument, NULL, CLI_PARENT},                  \
+	    {"strict", no_argument, NULL, CLI_STRICT}
+enum {
+	CLI_AGENT = CLI_FIRST,
+	CLI_TASK,
+	CLI_FORM,
+	CLI_SUBJECT,
+	CLI_ALG,
+	CLI_MAY_AUDIENCE,
+	CLI_PARENT,
+	CLI_STRICT,
+	CLI_OWN /* a program's own options begin here */
+};
+bool cli_mint_option(struct mint_options *o, int opt, const char *arg);
+/* Fills `rq' and reads the parent's token into *parent (--parent, else
+ * $EPHID_TOKEN_FILE, else $EPHID_TOKEN), which rq borrows. Bad values end the
+ * program. `profile_only' names may not stand in this program's profile use. */
+void cli_mint_request(struct mint_options *o, const struct settings *settings,
+    struct mint_request *rq, struct buf *parent);
+
+/* A token from a file (a pipe is fine: <(...)), "-" for stdin, without the
+ * white space around it. ERR_INVALID when over 16 KiB. */
+int cli_read_token(const char *path, struct buf *out, struct err *e);
+/* The run's own token, as for a parent: 1 found, 0 none, -1. */
+int cli_own_token(struct buf *out, struct err *e);
+
+/* Calls fn for each operand, lines of stdin for "-", tries all of them and
+ * returns the worst exit status. A token as an argument is refused unread. */
+int cli_each_operand(int n, char *const *operands,
+    int (*fn)(const char *operand, void *arg), void *arg);
+
+struct look cli_look(void);
+int64_t cli_duration(const char *option, const char *text); /* ms, or ends */
+
+/* lifecycle_open(), the habitual sweep, and what both have to say. */
+int cli_open(struct lifecycle *lc, const struct common_options *o,
+    enum ledger_mode mode, struct err *e);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * guardian - the process between ephid-wrap and the command.
+ *
+ * It mints first and revokes last, so that there is no moment in which a live
+ * identity has nobody to end it.  Front (ephid-wrap, the pid the caller
+ * knows) forks it before any ledger is open; a socket joins the two, and the
+ * end of file on it tells each that the other is gone.
+ *
+ *	front --fork--> guardian --fork--> command
+ *
+ * The guardian is a child subreaper in a process group of its own in the same
+ * session (so that Ctrl-C and a kill of front's group pass it by), blocks all
+ * signals, is undumpable, and once the command runs holds none of the
+ * caller's descriptors.
+ *
+ * The end is one function, whatever the cause: revoke durably, remove token
+ * files, end stragglers, tell front, close the ledger.
+ */
+#ifndef EPHID_GUARDIAN_H
+#define EPHID_GUARDIAN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "err.h"
+#include "lifecycle.h"
+#include "supervise.h"
+
+struct run_request {
+	struct lifecycle_where where;
+	struct mint_request mint; /* id, holder and token_dir are filled in */
+	char *const *argv;
+	char *const *envp;       /* the caller's */
+	const char *env_name;    /* also exported under it; NULL: no */
+	bool no_env_token;
+	bool quiet, strict;
+	int64_t grace_ms;
+};
+
+/* What the guardian tells front, one message of this size each. */
+struct guardian_message {
+	enum {
+		GUARDIAN_STARTED,
+		GUARDIAN_FAILED, /* nothing runs: status and text */
+		GUARDIAN_WARNING,
+		GUARDIAN_ENDED /* the command's end */
+	} kind;
+	int status;    /* of ephid-wrap when FAILED: 125, 126 or 127 */
+	siginfo_t end; /* when ENDED */
+	bool unrevoked; /* when ENDED: the revocation failed */
+	char text[512];
+};
+/* What front tells the guardian: a signal to hand on, or TERM then KILL. */
+struct front_message {
+	int signal;
+	bool end_now; /* revoke at once, leave the command one second */
+};
+
+/* The guardian's life, in the forked child. `sock' is its end; `lock' the
+ * run's lock, inherited; `group' the process group for the command. */
+_Noreturn void guardian_main(const struct run_request *rq, const char *id,
+    int sock, int lock, pid_t group, const struct signals *caller);
+
+#endif

@@ -1,0 +1,170 @@
+#include "config.h"
+
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void
+close_fd(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+void
+io_random(void *p, size_t n)
+{
+	char *at = p;
+
+	while (n > 0) {
+		ssize_t got = getrandom(at, n, 0);
+
+		if (got < 0 && errno != EINTR)
+			abort(); /* ENOSYS or EFAULT: nothing to go on with */
+		if (got > 0) {
+			at += got;
+			n -= (size_t)got;
+		}
+	}
+}
+
+int
+io_read_all(
+    int fd, size_t limit, const char *name, struct buf *out, struct err *e)
+{
+	size_t start = out->len;
+
+	for (;;) {
+		ssize_t n = read(fd, buf_room(out, 4096), 4096);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, "cannot read %s", name);
+		if (n == 0)
+			return 0;
+		out->len += (size_t)n;
+		out->ptr[out->len] = '\0';
+		if (out->len - start > limit)
+			return err_set(e, ERR_INVALID,
+			    "%s: longer than %zu bytes", name, limit);
+	}
+}
+
+int
+io_read_file(
+    int dirfd, const char *path, size_t limit, struct buf *out, struct err *e)
+{
+	scoped(close_fd) int fd = -1;
+	scoped(free_string) char *quoted = xasprintf("'%s'", path);
+	struct stat st;
+
+	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return err_set(
+		    e, ERR_MISSING, "cannot read %s: no such file", quoted);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, "cannot read %s", quoted);
+	if (!S_ISREG(st.st_mode))
+		return err_set(
+		    e, ERR_INVALID, "cannot read %s: not a file", quoted);
+	return io_read_all(fd, limit, quoted, out, e);
+}
+
+int
+io_write_all(int fd, const void *p, size_t n, const char *name, struct err *e)
+{
+	const char *at = p;
+
+	while (n > 0) {
+		ssize_t put = write(fd, at, n);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return err_sys(e, "cannot write %s", name);
+		at += put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+/* fchmod: the umask may have taken from the mode that open was given. */
+static int
+fill_file(
+    int fd, mode_t mode, const void *p, size_t n, bool durable, struct err *e)
+{
+	if (fchmod(fd, mode) < 0)
+		return err_sys(e, "cannot set its mode");
+	if (io_write_all(fd, p, n, "it", e) < 0)
+		return -1;
+	if (durable && fsync(fd) < 0)
+		return err_sys(e, "cannot sync it");
+	return 0;
+}
+
+static int
+sync_folder(int dirfd, const char *name, struct err *e)
+{
+	if (dirfd != AT_FDCWD && fsync(dirfd) < 0)
+		return err_sys(e, "cannot sync the folder of '%s'", name);
+	return 0;
+}
+
+int
+io_create_file(int dirfd, const char *name, mode_t mode, const void *p,
+    size_t n, bool durable, struct err *e)
+{
+	scoped(close_fd) int fd = -1;
+
+	fd = openat(dirfd, name,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return err_sys(e, "cannot create '%s'", name);
+	if (fill_file(fd, mode, p, n, durable, e) < 0) {
+		unlinkat(dirfd, name, 0);
+		return err_in(e, "cannot create '%s'", name);
+	}
+	return durable ? sync_folder(dirfd, name, e) : 0;
+}
+
+int
+io_replace_file(int dirfd, const char *name, mode_t mode, const void *p,
+    size_t n, bool durable, struct err *e)
+{
+	scoped(free_string) char *draft = NULL;
+	uint64_t tag;
+
+	io_random(&tag, sizeof tag);
+	draft = xasprintf("%s.%016llx.new", name, (unsigned long long)tag);
+	if (io_create_file(dirfd, draft, mode, p, n, durable, e) < 0)
+		return -1;
+	if (renameat(dirfd, draft, dirfd, name) < 0) {
+		err_sys(e, "cannot replace '%s'", name);
+		unlinkat(dirfd, draft, 0);
+		return -1;
+	}
+	return durable ? sync_folder(dirfd, name, e) : 0;
+}
+
+int
+io_flush_stdout(void)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return -1;
+	/* NFS and full disks may tell only now; EBADF is a closed stdout. */
+	if (fclose(stdout) != 0 && errno != EBADF)
+		return -1;
+	return 0;
+}

@@ -1,0 +1,136 @@
+/*
+ * lifecycle - mint, revoke, verify, sweep: the acts.
+ *
+ * The only place where policy, issuer and ledger meet.  ephid-mint and
+ * ephid-wrap both come through here, and so does everything that ends an
+ * identity, whether it ended well or was killed.
+ *
+ *	struct lifecycle *lc;
+ *	if (lifecycle_open(&where, &lc, &e) < 0) ...
+ *	lifecycle_mint(lc, &request, &minted, &e);
+ *	lifecycle_close(lc);
+ */
+#ifndef EPHID_LIFECYCLE_H
+#define EPHID_LIFECYCLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "identity.h"
+#include "jwt.h"
+#include "keystore.h"
+#include "ledger.h"
+#include "settings.h"
+
+struct lifecycle {
+	struct home home;
+	struct settings settings;
+	struct ledger *ledger;
+	struct keystore *keys;
+	char *issuer_url; /* NULL in a home that has none yet */
+	bool published;
+	const char *program;
+	int64_t now_ms;
+};
+
+struct lifecycle_where {
+	const char *program;
+	const char *home;     /* --home, or NULL */
+	enum ledger_mode mode; /* LEDGER_CREATE makes a home too */
+	int64_t now_ms;
+};
+
+/* ERR_MISSING ("no home at '...'") unless it creates; a home that cannot be
+ * written is opened for reading where `mode' is not LEDGER_CREATE. */
+int lifecycle_open(
+    const struct lifecycle_where *where, struct lifecycle *out, struct err *e);
+void lifecycle_close(struct lifecycle *lc);
+int64_t lifecycle_now(const struct lifecycle *lc); /* seconds */
+
+/* --- mint ------------------------------------------------------------ */
+
+struct mint_request {
+	const char *audience; /* NULL: the issuer itself */
+	const char *scope;    /* as the user wrote it, or NULL */
+	int64_t ttl;          /* seconds; 0: policy's */
+	const char *agent;    /* NULL: the parent's, else default_agent */
+	const char *default_agent;
+	const char *task;
+	enum form form;
+	int subject_is_agent; /* -1: as the form has it */
+	int alg;              /* -1: ES256 */
+	const char *issuer;   /* NULL: "local" */
+	const cJSON *may_audiences; /* array of strings, or NULL */
+	const char *parent_token;   /* NULL: a root */
+	const cJSON *origin;        /* or NULL */
+	/* ephid-wrap chooses the id first and holds its lock. */
+	const char *id;       /* NULL: a new one */
+	const struct holder *holder;
+	const char *token_dir;
+};
+
+struct minted {
+	struct identity identity;
+	struct credential credential;
+	struct buf token;
+	bool cut_short; /* the parent's expiry shortened it */
+};
+void minted_clear(struct minted *m);
+
+/* Checks parent, narrowing, policy and limits in the transaction that
+ * records what was signed, and commits it before it returns the token. A
+ * refusal is ERR_DENIED or ERR_INVALID and an event. */
+int lifecycle_mint(struct lifecycle *lc, const struct mint_request *rq,
+    struct minted *out, struct err *e);
+
+/* --- verify ---------------------------------------------------------- */
+
+enum status_source { STATUS_LEDGER, STATUS_NONE };
+struct verify_request {
+	const char *token;
+	size_t len;
+	const char *audience; /* NULL: any */
+	enum status_source status;
+	bool for_lineage; /* as a parent: no skew, whatever the audience */
+	bool any_time;    /* for revoking: expired and revoked ones too */
+};
+struct verdict {
+	enum jwt_verdict word;
+	cJSON *claims;      /* NULL unless valid */
+	char detail[160];   /* for people: "run 01K... was revoked at ..." */
+	char id[ID_LEN + 1]; /* of the identity; empty unless it verified */
+};
+void verdict_clear(struct verdict *v);
+/* -1 only when it could not be found out; a refusal is a verdict. */
+int lifecycle_verify(struct lifecycle *lc, const struct verify_request *rq,
+    struct verdict *out, struct err *e);
+
+/* --- revoke and sweep ------------------------------------------------ */
+
+/* Finds the identity that an operand means: an id, or a unique suffix of at
+ * least 6 characters. ERR_MISSING when the ledger has none, ERR_USAGE with
+ * the candidates when several. */
+int lifecycle_resolve(struct lifecycle *lc, const char *text,
+    char id[static ID_LEN + 1], struct err *e);
+
+/* Revokes what the filter selects, with its descendants where the filter has
+ * them, durably. *n counts identities; none is success. */
+int lifecycle_revoke(struct lifecycle *lc, const struct ledger_filter *f,
+    const char *reason, ledger_identity_fn *fn, void *arg, size_t *n,
+    struct err *e);
+
+/* What the end of a run does, from guardian or, when that was killed, front:
+ * revoke durably, then remove token files and lock. No row is success. */
+int lifecycle_end_run(struct lifecycle *lc, const char *id,
+    const char *reason, struct err *e);
+
+/* Revokes what dead holders left: at most `max' of them looked at (0: all),
+ * *n swept. Live runs are never touched. */
+int lifecycle_sweep(
+    struct lifecycle *lc, size_t max, size_t *n, struct err *e);
+#define SWEEP_HABIT 64 /* what every program looks at in passing */
+
+#endif

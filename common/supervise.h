@@ -1,0 +1,44 @@
+/*
+ * supervise - signals, children, and how a process tree ends.
+ *
+ * Shared by front and guardian, each of which is a child subreaper and can
+ * finish the other's work.
+ */
+#ifndef EPHID_SUPERVISE_H
+#define EPHID_SUPERVISE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "buf.h"
+#include "err.h"
+#include "proc.h"
+
+/* The caller's signal mask and dispositions, to be given to the command as
+ * they were. */
+struct signals {
+	sigset_t mask;
+	bool ignored[65];
+};
+void signals_save(struct signals *s);
+void signals_restore(const struct signals *s); /* async-signal-safe */
+
+/* Blocks everything that can be blocked but what a fault raises, and returns
+ * a signalfd for it. */
+int signals_capture(int *fd, struct err *e);
+
+/* Ends every process below us but those in `spare': `first' (SIGTERM or
+ * SIGKILL), and after grace_ms SIGKILL, until none is left, all that remain
+ * refuse signals, or 5 s after the KILL. Reaps them. What remains is named in
+ * *left ("pid 71 (sudo)"), empty when none. */
+int supervise_end_tree(int first, int64_t grace_ms, const struct pids *spare,
+    struct buf *left, struct err *e);
+
+/* Becomes what the command was: exits with its status, or dies of the same
+ * signal without leaving a second core; as PID 1, or if that fails, exits
+ * 128+n. Takes a waitid(2) result. */
+_Noreturn void supervise_mirror(const siginfo_t *end);
+
+#endif

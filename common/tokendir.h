@@ -1,0 +1,40 @@
+/*
+ * tokendir - the folder where a run finds its token.
+ *
+ * One folder for each run, 0700, with the file `token', 0600, in the first of
+ * $XDG_RUNTIME_DIR/ephid, /run/ephid (root), /dev/shm/ephid-<uid> and
+ * home/run that is ours, closed to others and on a tmpfs.  The last need not
+ * be a tmpfs; the caller is told, to warn.  Files are replaced by rename, so
+ * a reader never sees half a token.
+ */
+#ifndef EPHID_TOKENDIR_H
+#define EPHID_TOKENDIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+#include "home.h"
+
+struct tokendir {
+	char *path; /* absolute */
+	int fd;
+};
+
+/* Chooses the place and names the run's folder (without making it), so that
+ * the path can be recorded first. `runtime_dir' is $XDG_RUNTIME_DIR or NULL;
+ * *on_disk says that no tmpfs was to be had. */
+int tokendir_plan(const struct home *h, const char *runtime_dir,
+    const char *id, struct tokendir *out, bool *on_disk, struct err *e);
+int tokendir_make(struct tokendir *d, struct err *e);
+/* Puts a file of this name into it; makes the folder again if it is gone. */
+int tokendir_write(struct tokendir *d, const char *name, const char *text,
+    size_t n, struct err *e);
+void tokendir_close(struct tokendir *d);
+
+/* Removes the folder of a run with its files; what is gone already is
+ * success. Refuses a path whose last part is not an id, and follows no
+ * links: the path comes from a ledger row. */
+int tokendir_remove(const char *path, struct err *e);
+
+#endif
