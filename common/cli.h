@@ -25,7 +25,10 @@
 void cli_start(const char *program, int failure);
 
 const char *cli_program(void);
-void cli_warn(const char *fmt, ...) PRINTF(1, 2);
+void cli_warn(const char *fmt, ...) PRINTF(1, 2); /* nothing if --quiet */
+/* An error that does not end the program: the text, unless --quiet says that
+ * a plain "no" needs none, and its exit status. */
+int cli_report(const struct err *e);
 bool cli_warned(void); /* has cli_warn() been called? for --strict */
 /* Prints "program: text" and exits with its status. */
 _Noreturn void cli_die(const struct err *e);
@@ -102,6 +105,8 @@ int cli_own_token(struct buf *out, struct err *e);
  * returns the worst exit status. A token as an argument is refused unread. */
 int cli_each_operand(int n, char *const *operands,
     int (*fn)(const char *operand, void *arg), void *arg);
+/* Two dots, no slash, too long for an id: what fn may be given from stdin. */
+bool cli_is_token(const char *text);
 
 struct look cli_look(void);
 int64_t cli_duration(const char *option, const char *text); /* ms, or ends */

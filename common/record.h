@@ -23,6 +23,9 @@
 #include "ledger.h"
 #include "lifecycle.h"
 
+/* Adds text with what could drive a terminal, or is no UTF-8, as "?". */
+void record_clean(const char *text, struct buf *out);
+
 /* How to draw: decided once in cli from the terminal and the environment. */
 struct look {
 	int width;    /* columns, or 0 when not a terminal */
