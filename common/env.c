@@ -1,0 +1,117 @@
+#include "config.h"
+
+#include "env.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+
+static void
+free_entry(char *entry)
+{
+	explicit_bzero(entry, strlen(entry));
+	free(entry);
+}
+
+static void
+append(struct env *e, char *entry)
+{
+	e->list = xreallocarray(e->list, e->n + 2, sizeof *e->list);
+	e->list[e->n++] = entry;
+	e->list[e->n] = NULL;
+}
+
+/* An entry without "=" is all name; such are handed on as they came. */
+static bool
+is_named(const char *entry, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strcspn(entry, "=") == n && memcmp(entry, name, n) == 0;
+}
+
+static bool
+begins_with(const char *entry, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strcspn(entry, "=") >= n && memcmp(entry, prefix, n) == 0;
+}
+
+static void
+drop(struct env *e, bool (*match)(const char *, const char *), const char *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->n; i++)
+		if (match(e->list[i], s))
+			free_entry(e->list[i]);
+		else
+			e->list[kept++] = e->list[i];
+	e->n = kept;
+	if (e->list != NULL)
+		e->list[kept] = NULL;
+}
+
+void
+env_copy(struct env *e, char *const *from)
+{
+	*e = (struct env){0};
+	e->list = xcalloc(1, sizeof *e->list);
+	for (; *from != NULL; from++)
+		append(e, xstrdup(*from));
+}
+
+void
+env_set(struct env *e, const char *name, const char *value)
+{
+	char *entry = xasprintf("%s=%s", name, value); /* value may be ours */
+
+	env_unset(e, name);
+	append(e, entry);
+}
+
+void
+env_unset(struct env *e, const char *name)
+{
+	drop(e, is_named, name);
+}
+
+void
+env_unset_prefix(struct env *e, const char *prefix)
+{
+	drop(e, begins_with, prefix);
+}
+
+const char *
+env_get(const struct env *e, const char *name)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (is_named(e->list[i], name) &&
+		    e->list[i][strlen(name)] == '=')
+			return e->list[i] + strlen(name) + 1;
+	return NULL;
+}
+
+bool
+env_name_is_valid(const char *name)
+{
+	for (const char *s = name; *s != '\0'; s++) {
+		bool letter = (*s >= 'a' && *s <= 'z') ||
+		    (*s >= 'A' && *s <= 'Z') || *s == '_';
+
+		if (!letter && (s == name || *s < '0' || *s > '9'))
+			return false;
+	}
+	return *name != '\0';
+}
+
+void
+env_free(struct env *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		free_entry(e->list[i]);
+	free(e->list);
+	*e = (struct env){0};
+}
