@@ -1,0 +1,95 @@
+#include "config.h"
+
+#include "lifecycle.h"
+
+#include "clock.h"
+#include "lifecycle-audit.h"
+#include "tokendir.h"
+
+/* One transaction; what it ended is noted in *ended. */
+static int
+revoke_durably(struct lifecycle *lc, const struct ledger_filter *f,
+    const char *reason, struct idlist *ended, struct err *e)
+{
+	if (ledger_begin(lc->ledger, lifecycle_now(lc), e) < 0)
+		return -1;
+	if (ledger_revoke(lc->ledger, f, EVENT_REVOKED, reason, idlist_note,
+		ended, e) < 0 ||
+	    ledger_commit(lc->ledger, e) < 0) {
+		ledger_rollback(lc->ledger);
+		lifecycle_audit(lc, EVENT_FAILED, f->id, NULL, e->text);
+		return -1;
+	}
+	for (size_t i = 0; i < ended->n; i++)
+		lifecycle_audit(
+		    lc, EVENT_REVOKED, ended->ids[i], NULL, reason);
+	return 0;
+}
+
+/* Reports what is durably so, hence reads it again. */
+static int
+report(struct lifecycle *lc, const struct idlist *ended,
+    ledger_identity_fn *fn, void *arg, struct err *e)
+{
+	for (size_t i = 0; i < ended->n; i++) {
+		struct identity id = {0};
+		int stop;
+
+		if (ledger_find(lc->ledger, ended->ids[i], &id, e) < 0)
+			return -1;
+		stop = fn(&id, arg);
+		identity_clear(&id);
+		if (stop != 0)
+			return stop;
+	}
+	return 0;
+}
+
+int
+lifecycle_revoke(struct lifecycle *lc, const struct ledger_filter *f,
+    const char *reason, ledger_identity_fn *fn, void *arg, size_t *n,
+    struct err *e)
+{
+	scoped(idlist_free) struct idlist ended = {0};
+
+	*n = 0;
+	if (revoke_durably(lc, f, reason, &ended, e) < 0)
+		return -1;
+	*n = ended.n;
+	return fn != NULL ? report(lc, &ended, fn, arg, e) : 0;
+}
+
+static int
+remove_token_files(const struct identity *id, struct err *e)
+{
+	if (id->token_dir == NULL || *id->token_dir == '\0')
+		return 0;
+	return tokendir_remove(id->token_dir, e);
+}
+
+/* The token files go even when the revocation failed: the run is over. Its
+ * lock file then stays, so that a sweep tries again. */
+int
+lifecycle_end_run(struct lifecycle *lc, const char *id, const char *reason,
+    struct err *e)
+{
+	const struct ledger_filter f = {.id = id, .now = lifecycle_now(lc)};
+	scoped(idlist_free) struct idlist ended = {0};
+	struct identity run = {0};
+	struct err later;
+	int result;
+
+	if (ledger_find(lc->ledger, id, &run, e) < 0) {
+		if (e->code != ERR_MISSING)
+			return -1;
+		home_forget_run(&lc->home, id);
+		return 0;
+	}
+	result = revoke_durably(lc, &f, reason, &ended, e);
+	if (remove_token_files(&run, result < 0 ? &later : e) < 0)
+		result = -1;
+	else if (result == 0)
+		home_forget_run(&lc->home, id);
+	identity_clear(&run);
+	return result;
+}
