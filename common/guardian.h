@@ -51,9 +51,10 @@ struct guardian_message {
 	bool unrevoked; /* when ENDED: the revocation failed */
 	char text[512];
 };
-/* What front tells the guardian: a signal to hand on, or TERM then KILL. */
+/* What front tells the guardian of a signal it got. */
 struct front_message {
 	int signal;
+	bool from_terminal; /* the command has it already: not handed on */
 	bool end_now; /* revoke at once, leave the command one second */
 };
 

@@ -7,6 +7,7 @@
 #ifndef EPHID_PROC_H
 #define EPHID_PROC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,9 +34,11 @@ void pids_free(struct pids *p);
 /* Direct children of pid (all its threads'); reads .../children where the
  * kernel has it, else every /proc/N/stat. 0 or -1. */
 int proc_children(pid_t pid, struct pids *out, struct err *e);
-/* Children, their children, and so on. */
-int proc_descendants(pid_t pid, struct pids *out, struct err *e);
-/* The first word of what the process is called, for messages. */
+/* Children, their children, and so on, less those in `spare' (may be NULL)
+ * and what is below them. */
+int proc_descendants(pid_t pid, const struct pids *spare, struct pids *out,
+    struct err *e);
+/* What the process is called (16 bytes at most), "?" when it is gone. */
 void proc_name(pid_t pid, char *out, size_t n);
 
 #endif

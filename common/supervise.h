@@ -25,9 +25,16 @@ struct signals {
 void signals_save(struct signals *s);
 void signals_restore(const struct signals *s); /* async-signal-safe */
 
-/* Blocks everything that can be blocked but what a fault raises, and returns
- * a signalfd for it. */
-int signals_capture(int *fd, struct err *e);
+/* Blocks what a supervisor acts on and returns a signalfd for it. Left alone
+ * are faults, the terminal's TTIN and TTOU, and, with `caller', what the
+ * caller ignored (nohup): a blocked signal would reach us all the same.
+ * SIGCHLD gets its default action back, for ignoring it loses the status. */
+int signals_capture(const struct signals *caller, int *fd, struct err *e);
+
+/* Closes what the caller left open to us, but `keep' (-1: nothing), and puts
+ * /dev/null in the place of the standard ones. Our own descriptors are all
+ * close-on-exec and none of the caller's can be, or exec had closed it. */
+void supervise_drop_inherited(int keep);
 
 /* Ends every process below us but those in `spare': `first' (SIGTERM or
  * SIGKILL), and after grace_ms SIGKILL, until none is left, all that remain

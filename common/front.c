@@ -1,0 +1,270 @@
+#include "config.h"
+
+#include "front.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "home.h"
+#include "io.h"
+#include "supervise.h"
+
+#define OWN_FAILURE 125
+
+struct front {
+	const struct run_request *rq;
+	char id[ID_LEN + 1];
+	struct home home;
+	struct signals caller;
+	struct pids spare; /* children that we had before: not ours to end */
+	int lock, sock, signal_fd;
+	pid_t guardian;
+	int ends; /* signals so far that ask for the end */
+	bool warned;
+	enum { RUNNING, ENDED, FAILED } state;
+	struct guardian_message last;
+};
+
+static void
+say(const struct front *f, const char *text)
+{
+	if (!f->rq->quiet)
+		dprintf(STDERR_FILENO, "%s: %s\n", f->rq->where.program, text);
+}
+
+static _Noreturn void
+die(const struct front *f, const struct err *e)
+{
+	dprintf(STDERR_FILENO, "%s: %s\n", f->rq->where.program, e->text);
+	if (f->lock >= 0)
+		home_forget_run(&f->home, f->id);
+	_exit(OWN_FAILURE);
+}
+
+/* --- starting --------------------------------------------------------- */
+
+/* A sweep may take away a lock file between its making and its locking, and
+ * then another id is as good. */
+static int
+take_id(struct front *f, struct err *e)
+{
+	uint8_t rnd[ID_RANDOM];
+
+	for (int tries = 0; tries < 8; tries++) {
+		io_random(rnd, sizeof rnd);
+		id_make(f->rq->where.now_ms, rnd, f->id);
+		if (home_lock_run(&f->home, f->id, &f->lock, e) == 0)
+			return 0;
+		if (e->code != ERR_DENIED)
+			return -1;
+	}
+	return -1;
+}
+
+static int
+prepare(struct front *f, struct err *e)
+{
+	scoped(free_string) char *path = NULL;
+
+	signals_save(&f->caller);
+	if (proc_children(getpid(), &f->spare, e) < 0 ||
+	    home_locate(f->rq->where.home, &path, e) < 0 ||
+	    home_open(path, true, &f->home, e) < 0 || take_id(f, e) < 0)
+		return -1;
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return err_sys(e, "cannot become a subreaper");
+	return signals_capture(&f->caller, &f->signal_fd, e);
+}
+
+static int
+fork_guardian(struct front *f, struct err *e)
+{
+	pid_t group = getpgrp();
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_sys(e, "cannot make a socket");
+	if ((f->guardian = fork()) < 0)
+		return err_sys(e, "cannot fork");
+	if (f->guardian == 0) {
+		close(ends[0]);
+		close(f->signal_fd);
+		guardian_main(
+		    f->rq, f->id, ends[1], f->lock, group, &f->caller);
+	}
+	close(ends[1]);
+	f->sock = ends[0];
+	return 0;
+}
+
+/* --- signals ---------------------------------------------------------- */
+
+static bool
+asks_for_the_end(int sig)
+{
+	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP ||
+	    sig == SIGQUIT;
+}
+
+/* Stops as the terminal asked; an orphaned group is not stopped, which is
+ * why it is TSTP with its default action and not STOP. */
+static void
+stop_here(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(SIGTSTP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* What the terminal made went to the whole group, the command too, and is
+ * known by its si_code. */
+static void
+on_signal(struct front *f, const struct signalfd_siginfo *si)
+{
+	struct front_message m = {.signal = (int)si->ssi_signo,
+	    .from_terminal = si->ssi_code == SI_KERNEL};
+
+	/* Our own PIPE is a message nobody reads any more. */
+	if (m.signal == SIGCHLD ||
+	    (m.signal == SIGPIPE && si->ssi_pid == (uint32_t)getpid()))
+		return;
+	if (asks_for_the_end(m.signal) && !m.from_terminal)
+		m.end_now = ++f->ends > 1;
+	while (send(f->sock, &m, sizeof m, MSG_NOSIGNAL) < 0 &&
+	    errno == EINTR)
+		;
+	if (m.signal == SIGTSTP)
+		stop_here();
+}
+
+static void
+read_signals(struct front *f)
+{
+	struct signalfd_siginfo si;
+
+	while (read(f->signal_fd, &si, sizeof si) == sizeof si)
+		on_signal(f, &si);
+}
+
+/* --- the guardian's words --------------------------------------------- */
+
+static void
+on_message(struct front *f, const struct guardian_message *m)
+{
+	switch (m->kind) {
+	case GUARDIAN_STARTED:
+		supervise_drop_inherited(STDERR_FILENO);
+		break;
+	case GUARDIAN_WARNING:
+		f->warned = true;
+		say(f, m->text);
+		break;
+	case GUARDIAN_FAILED:
+		f->state = FAILED;
+		f->last = *m;
+		break;
+	case GUARDIAN_ENDED:
+		f->state = ENDED;
+		f->last = *m;
+		break;
+	}
+}
+
+/* False at the end of file: the guardian is gone. */
+static bool
+hear_guardian(struct front *f)
+{
+	struct guardian_message m;
+	ssize_t n;
+
+	do
+		n = recv(f->sock, &m, sizeof m, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n == sizeof m)
+		on_message(f, &m);
+	return n == sizeof m || (n < 0 && errno == EAGAIN);
+}
+
+/* --- ends ------------------------------------------------------------- */
+
+/* The guardian was killed. The command dies by PDEATHSIG, what it left comes
+ * to us, and so does the revocation. */
+static _Noreturn void
+take_over(struct front *f)
+{
+	struct lifecycle_where where = f->rq->where;
+	struct lifecycle lc = {0};
+	scoped(buf_free) struct buf left = {0};
+	struct err e;
+	int done = -1;
+
+	where.mode = LEDGER_WRITE;
+	where.now_ms = clock_now_ms();
+	if (lifecycle_open(&where, &lc, &e) == 0) {
+		done = lifecycle_end_run(
+		    &lc, f->id, "its guardian was killed", &e);
+		lifecycle_close(&lc);
+	} else if (e.code == ERR_MISSING)
+		done = 0; /* it had not even made the ledger */
+	dprintf(STDERR_FILENO, "%s: the guardian was killed; run %s is %s%s\n",
+	    f->rq->where.program, f->id, done == 0 ? "revoked" : "not revoked: ",
+	    done == 0 ? "" : e.text);
+	if (supervise_end_tree(SIGKILL, 0, &f->spare, &left, &e) == 0 &&
+	    left.len > 0)
+		dprintf(STDERR_FILENO, "%s: left running: %s\n",
+		    f->rq->where.program, left.ptr);
+	_exit(OWN_FAILURE);
+}
+
+static _Noreturn void
+conclude(struct front *f)
+{
+	while (waitpid(f->guardian, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (f->state == RUNNING)
+		take_over(f);
+	if (f->state == FAILED) {
+		dprintf(STDERR_FILENO, "%s: %s\n", f->rq->where.program,
+		    f->last.text);
+		home_forget_run(&f->home, f->id);
+		_exit(f->last.status);
+	}
+	if (f->rq->strict && (f->last.unrevoked || f->warned))
+		_exit(OWN_FAILURE);
+	supervise_mirror(&f->last.end);
+}
+
+_Noreturn void
+front_run(const struct run_request *rq)
+{
+	struct front f = {
+	    .rq = rq, .lock = -1, .sock = -1, .signal_fd = -1};
+	struct pollfd p[2];
+	struct err e = {0};
+
+	if (prepare(&f, &e) < 0 || fork_guardian(&f, &e) < 0)
+		die(&f, &e);
+	p[0] = (struct pollfd){.fd = f.sock, .events = POLLIN};
+	p[1] = (struct pollfd){.fd = f.signal_fd, .events = POLLIN};
+	for (;;) {
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[1].revents != 0)
+			read_signals(&f);
+		if (p[0].revents != 0 && !hear_guardian(&f))
+			conclude(&f);
+	}
+}

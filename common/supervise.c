@@ -1,0 +1,236 @@
+#include "config.h"
+
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "io.h"
+
+/* After KILL a process is gone in no time, or sits in the kernel. */
+#define KILL_WAIT_MS 5000
+/* A rescan while waiting: what a descendant forks sends us no SIGCHLD. */
+#define RESCAN_MS 20
+
+void
+signals_save(struct signals *s)
+{
+	struct sigaction sa;
+
+	memset(s, 0, sizeof *s);
+	sigprocmask(SIG_SETMASK, NULL, &s->mask);
+	for (int i = 1; i <= 64; i++)
+		s->ignored[i] = sigaction(i, NULL, &sa) == 0 &&
+		    sa.sa_handler == SIG_IGN;
+}
+
+void
+signals_restore(const struct signals *s)
+{
+	struct sigaction sa = {0};
+
+	for (int i = 1; i <= 64; i++) {
+		sa.sa_handler = s->ignored[i] ? SIG_IGN : SIG_DFL;
+		sigaction(i, &sa, NULL);
+	}
+	sigprocmask(SIG_SETMASK, &s->mask, NULL);
+}
+
+int
+signals_capture(const struct signals *caller, int *fd, struct err *e)
+{
+	static const int left_alone[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+	    SIGTRAP, SIGABRT, SIGSYS, SIGTTIN, SIGTTOU};
+	struct sigaction sa = {.sa_handler = SIG_DFL};
+	sigset_t set;
+
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof left_alone / sizeof *left_alone; i++)
+		if (caller != NULL || left_alone[i] < SIGTTIN)
+			sigdelset(&set, left_alone[i]);
+	for (int i = 1; caller != NULL && i <= 64; i++)
+		if (caller->ignored[i] && i != SIGCHLD)
+			sigdelset(&set, i);
+	sigaction(SIGCHLD, &sa, NULL);
+	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0 ||
+	    (*fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+		return err_sys(e, "cannot watch for signals");
+	return 0;
+}
+
+static int
+open_files_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur > 65536)
+		return 65536;
+	return (int)rl.rlim_cur;
+}
+
+void
+supervise_drop_inherited(int keep)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 3, max = open_files_limit(); fd < max; fd++) {
+		int flags = fd == keep ? -1 : fcntl(fd, F_GETFD);
+
+		if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
+			close(fd);
+	}
+	for (int fd = 0; fd < 3 && null >= 0; fd++)
+		if (fd != keep)
+			dup2(null, fd);
+	if (null >= 3)
+		close(null);
+}
+
+/* --- ending a tree --------------------------------------------------- */
+
+static bool
+is_ours(pid_t pid)
+{
+	pid_t parent, self = getpid();
+	uint64_t start;
+
+	while (pid > 1 && proc_stat(pid, &parent, &start) == 0) {
+		if (parent == self)
+			return true;
+		pid = parent;
+	}
+	return false;
+}
+
+/* The pidfd holds the process fast before it is looked at, so a pid that was
+ * given to a stranger in between is seen to be no descendant. */
+static int
+signal_descendant(pid_t pid, int sig)
+{
+	scoped(close_fd) int fd = pidfd_open(pid, 0);
+
+	if (fd < 0 || !is_ours(pid))
+		return 0;
+	if (pidfd_send_signal(fd, sig, NULL, 0) < 0)
+		return errno == EPERM ? -1 : 0;
+	if (sig == SIGTERM)
+		pidfd_send_signal(fd, SIGCONT, NULL, 0);
+	return 0;
+}
+
+static void
+reap(const struct pids *spare)
+{
+	struct pids children = {0};
+	struct err ignored;
+
+	proc_children(getpid(), &children, &ignored);
+	for (size_t i = 0; i < children.n; i++)
+		if (!pids_has(spare, children.list[i]))
+			waitpid(children.list[i], NULL, WNOHANG);
+	pids_free(&children);
+}
+
+static void
+await_a_death(void)
+{
+	struct timespec ts = {0, RESCAN_MS * 1000000L};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigtimedwait(&set, NULL, &ts);
+}
+
+static void
+name_the_rest(const struct pids *rest, struct buf *left)
+{
+	char name[32];
+
+	for (size_t i = 0; i < rest->n; i++) {
+		proc_name(rest->list[i], name, sizeof name);
+		buf_addf(left, "%spid %d (%s)", i > 0 ? ", " : "",
+		    (int)rest->list[i], name);
+	}
+}
+
+/* Signals each that was not yet; true when all there are refuse. */
+static bool
+signal_all(const struct pids *all, int sig, struct pids *told)
+{
+	bool all_refuse = true;
+
+	for (size_t i = 0; i < all->n; i++) {
+		/* KILL goes out on each round: a pid may be another's now. */
+		if (sig != SIGKILL && pids_has(told, all->list[i])) {
+			all_refuse = false;
+			continue;
+		}
+		if (signal_descendant(all->list[i], sig) == 0)
+			all_refuse = false;
+		if (!pids_has(told, all->list[i]))
+			pids_add(told, all->list[i]);
+	}
+	return all_refuse;
+}
+
+int
+supervise_end_tree(int first, int64_t grace_ms, const struct pids *spare,
+    struct buf *left, struct err *e)
+{
+	scoped(pids_free) struct pids told = {0}, rest = {0};
+	int sig = first;
+	int64_t end = clock_add(clock_boot_ms(),
+	    sig == SIGKILL ? KILL_WAIT_MS : grace_ms);
+
+	for (;;) {
+		reap(spare);
+		rest.n = 0;
+		if (proc_descendants(getpid(), spare, &rest, e) < 0)
+			return -1;
+		if (rest.n == 0)
+			return 0;
+		if (sig != SIGKILL && clock_boot_ms() >= end) {
+			sig = SIGKILL;
+			end = clock_add(clock_boot_ms(), KILL_WAIT_MS);
+		}
+		if (signal_all(&rest, sig, &told) ||
+		    (sig == SIGKILL && clock_boot_ms() >= end)) {
+			name_the_rest(&rest, left);
+			return 0;
+		}
+		await_a_death();
+	}
+}
+
+/* --- the end ---------------------------------------------------------- */
+
+_Noreturn void
+supervise_mirror(const siginfo_t *end)
+{
+	struct rlimit none = {0, 0};
+	sigset_t set;
+
+	if (end->si_code == CLD_EXITED)
+		_exit(end->si_status);
+	/* The command left a core where it should; we leave none. */
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(end->si_status, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, end->si_status);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(end->si_status);
+	_exit(128 + end->si_status);
+}
