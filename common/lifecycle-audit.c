@@ -38,12 +38,14 @@ lifecycle_audit(const struct lifecycle *lc, enum event_kind kind,
 void
 idlist_add(struct idlist *l, const char *id)
 {
+	size_t len = strnlen(id, ID_LEN);
+
 	if (l->n == l->cap) {
 		l->cap = l->cap > 0 ? 2 * l->cap : 16;
 		l->ids = xreallocarray(l->ids, l->cap, sizeof *l->ids);
 	}
-	strncpy(l->ids[l->n], id, ID_LEN);
-	l->ids[l->n++][ID_LEN] = '\0';
+	memcpy(l->ids[l->n], id, len);
+	l->ids[l->n++][len] = '\0';
 }
 
 void
