@@ -40,6 +40,11 @@ int settings_load(const char *system_path, const struct home *home,
     struct settings *out, struct err *e);
 void settings_free(struct settings *s);
 
+/* Holds one text against the tables; `name' is what messages call it. The
+ * tree is the caller's. ERR_USAGE: a configuration to be mended. */
+int settings_check(const char *name, const char *text, size_t len,
+    cJSON **out, struct err *e);
+
 /* The object of a profile: ERR_USAGE when no file has it, naming those there
  * are. Its members are long options: strings, numbers (of seconds or as they
  * are), booleans, or arrays of strings where the option repeats. */
