@@ -174,9 +174,11 @@ make_folders(const char *path, struct err *e)
 static int
 make_subfolder(const struct home *h, const char *name, struct err *e)
 {
-	if (mkdirat(h->fd, name, 0700) == 0)
-		fchmodat(h->fd, name, 0700, 0);
-	else if (errno != EEXIST)
+	int made = mkdirat(h->fd, name, 0700);
+
+	if (made == 0)
+		made = fchmodat(h->fd, name, 0700, 0); /* whatever the umask */
+	if (made < 0 && errno != EEXIST)
 		return err_sys(e, "cannot make '%s/%s'", h->path, name);
 	return 0;
 }
