@@ -316,8 +316,10 @@ choose_expiry(struct mint *m, struct err *e)
 	int64_t ttl = m->rq->ttl != 0 ? m->rq->ttl : m->policy->ttl;
 	char when[CLOCK_STAMP_MAX];
 
-	if (ttl > m->policy->max_ttl)
+	if (ttl > m->policy->max_ttl) {
 		ttl = m->policy->max_ttl;
+		m->out->policy_cut = m->rq->ttl != 0;
+	}
 	id->issued_at = m->now;
 	id->expires_at = clock_add(m->now, ttl);
 	if (is_child(m) && m->parent.expires_at < id->expires_at) {
@@ -486,13 +488,27 @@ mint(struct mint *m, struct err *e)
 
 /* --- and what is kept of it ------------------------------------------ */
 
+/* A parent that was refused was not loaded; its tree should know of it. */
+static const char *
+root_of_parent(struct mint *m)
+{
+	char id[ID_LEN + 1];
+	struct err ignored;
+
+	memcpy(id, m->parent.id, sizeof id);
+	if (m->parent.root[0] == '\0' &&
+	    ledger_find(m->lc->ledger, id, &m->parent, &ignored) < 0)
+		return NULL;
+	return m->parent.root;
+}
+
 /* A refusal is worth knowing, but not worth failing over. */
 static void
 record_refusal(struct mint *m, const struct err *why)
 {
 	struct ledger *l = m->lc->ledger;
 	const char *id = is_child(m) ? m->parent.id : NULL;
-	const char *root = m->parent.root[0] != '\0' ? m->parent.root : NULL;
+	const char *root = is_child(m) ? root_of_parent(m) : NULL;
 	struct err ignored;
 
 	if (ledger_begin(l, m->now, &ignored) < 0)
