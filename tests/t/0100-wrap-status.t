@@ -1,0 +1,55 @@
+#!/bin/sh
+# ephid-wrap ends as its command did, and nothing stays live behind it.
+. "${srcdir:-.}/tests/lib.sh"
+
+live() { ephid-inspect --list --state active --json 2>/dev/null | wc -l; }
+
+for n in 0 1 2 63 124 125 126 127 128 255; do
+	run ephid-wrap -- sh -c "exit $n"
+	is "$status" "$n" "exit $n comes through"
+done
+is "$err" '' 'without a word on stderr'
+run ephid-wrap sh -c 'echo out; echo err >&2; cat' </dev/null
+is "$out|$err" 'out|err' 'stdout and stderr are the command'"'"'s'
+run sh -c 'echo in | ephid-wrap cat'
+is "$out" in 'and so is stdin'
+
+# The shell says 128+n of a child that a signal killed; which of the two it
+# was is what the status of a python or perl waiter would tell. Here sh -c
+# without exec is the waiter, and "kill -l" its words.
+for s in HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM \
+    TERM; do
+	run sh -c "ephid-wrap -- sh -c 'kill -$s \$\$'; exit \$?"
+	is "$status" $((128 + $(kill -l $s 2>/dev/null || env kill -l $s))) \
+	    "death by $s comes through"
+done
+
+run ephid-wrap -- "$tmp/no such command"
+is "$status" 127 'a missing command is 127'
+like "$err" "ephid-wrap: $tmp/no such command: command not found" 'and named'
+run ephid-wrap -- no-such-command-anywhere
+is "$status" 127 'missing on PATH as well'
+run ephid-wrap -- "$tmp"
+is "$status" 126 'a folder is 126'
+echo 'echo plain' >"$tmp/plain"
+run ephid-wrap -- "$tmp/plain"
+is "$status" 126 'a file that is not executable is 126'
+like "$err" 'ephid-wrap: cannot run *plain: Permission denied' 'and why'
+chmod +x "$tmp/plain"
+run ephid-wrap -- "$tmp/plain"
+is "$status|$out" '0|plain' 'a script without #! runs, as for a shell'
+
+run ephid-wrap --no-such-option -- true
+is "$status" 125 'an unknown option is 125'
+run ephid-wrap
+is "$status" 125 'and so is no command'
+like "$err" 'ephid-wrap: no command to run*' 'in one line'
+run ephid-wrap --ttl soon -- true
+is "$status" 125 'and a bad duration'
+run ephid-wrap --audience 'no uri' -- true
+is "$status" 125 'and a bad audience'
+run ephid-wrap --env 'A=B' -- true
+is "$status" 125 'and a bad name'
+
+is "$(live)" 0 'no identity is left alive by any of these'
+is "$(ls "$EPHID_HOME/runs")" '' 'and no lock file'

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Signals reach the command once; grace; the second one; the identity's end.
+. "${srcdir:-.}/tests/lib.sh"
+
+# start SCRIPT: a wrapped sh in a group of its own; waits until it says so.
+start() {
+	rm -f "$tmp/up" "$tmp/got"
+	setsid ephid-wrap ${options-} -- sh -c "$1" sh "$tmp" &
+	front=$!
+	wait_for 10 test -e "$tmp/up" || bail 'the command did not start'
+	id=$(cat "$tmp/up")
+}
+active() { ephid-inspect --quiet "$id"; }
+finish() { wait "$front"; status=$?; }
+
+start 'trap "echo TERM >>$1/got; exit 7" TERM
+    echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
+kill -TERM "$front"; finish
+is "$status|$(cat "$tmp/got")" '7|TERM' 'TERM reaches the command, once'
+active; is "$?" 1 'and its end is the end of the identity'
+
+start 'trap "echo USR1 >>$1/got" USR1; trap "exit 3" USR2
+    echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
+kill -USR1 "$front"
+wait_for 5 test -s "$tmp/got"; ok $? 'USR1 is handed on'
+active; ok $? 'and ends nothing'
+kill -USR2 "$front"; finish
+is "$status" 3 'USR2 too'
+
+options='--grace 200ms'
+start 'trap "echo TERM >>$1/got" TERM
+    echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
+kill -TERM "$front"; finish
+is "$status" 137 'after the grace it is killed'
+is "$(cat "$tmp/got")" TERM 'having had its chance'
+active; is "$?" 1 'and the identity is revoked'
+options=
+
+# INT starts no timer; the second signal revokes at once.
+start 'trap "echo INT >>$1/got" INT; trap "echo TERM >>$1/got" TERM
+    echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
+kill -INT "$front"
+wait_for 5 grep -q INT "$tmp/got"; ok $? 'INT is handed on'
+active; ok $? 'and the identity lives on'
+before=$(date +%s%N)
+kill -TERM "$front"
+revoked() { ! active; }
+wait_for 2 revoked; ok $? 'a second signal revokes at once'
+finish
+took=$((($(date +%s%N) - before) / 1000000))
+[ "$took" -ge 900 ] && [ "$took" -lt 5000 ]
+ok $? "and leaves the command a second (${took} ms)"
+is "$status" 137 'then kills it'
+
+# A command that stops by itself at a signal to the group gets it twice at
+# most; front is not killed by it.
+start 'trap "exit 9" INT; echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
+kill -INT -- "-$front"; finish
+is "$status" 9 'a signal to the whole group'
+active; is "$?" 1 'revokes as any end does'
+
+run sh -c 'ephid-wrap -- sh -c "kill -STOP \$\$" & w=$!
+    until grep -q "^State:.T" /proc/*/status 2>/dev/null; do :; done
+    kill -KILL $w'
+ok 0 'a stopped command does not outlive a killed front'

@@ -1,0 +1,39 @@
+#!/bin/sh
+# What the command leaves running ends with the run.
+. "${srcdir:-.}/tests/lib.sh"
+mark=31415$$
+# Processes whose argument is the mark, none of them us.
+marked() { grep -lazF "$mark" /proc/[0-9]*/cmdline 2>/dev/null |
+    grep -v "/proc/$$/" | wc -l; }
+none() { [ "$(marked)" -eq 0 ]; }
+
+zoo() { # NAME SCRIPT
+	run timeout 30 ephid-wrap -- sh -c "$2"
+	is "$status" 0 "$1: the run ends well"
+	is "$(marked)" 0 "$1: and takes it along"
+}
+zoo 'background' "sleep $mark &"
+zoo 'nohup' "nohup sleep $mark >/dev/null 2>&1 &"
+zoo 'setsid' "setsid sleep $mark & "
+zoo 'double fork' "(setsid sh -c '(sleep $mark &) ; (sleep $mark &)' &)"
+zoo 'closed descriptors' "sleep $mark <&- >&- 2>&- &"
+zoo 'TERM ignored' "(trap '' TERM; exec sleep $mark) &"
+zoo 'stopped' "sleep $mark & kill -STOP \$!"
+zoo 'a tree that ignores TERM' \
+    "(trap '' TERM; sh -c 'sleep $mark & sleep $mark & wait' & wait) &"
+
+# A chain of forks that races the killer, bounded by itself.
+cat >"$tmp/chain" <<'EOT'
+n=${2:-0}; [ "$n" -lt 4000 ] && { trap '' TERM; sh "$0" "$1" $((n + 1)) & }
+EOT
+zoo 'a fork chain' "sh $tmp/chain $mark & :"
+
+# Another user's process cannot be signalled by an ordinary run.
+run timeout 30 ephid-wrap -- sh -c 'sleep 0 & exit 4'
+is "$status" 4 'the status is the command'"'"'s all the same'
+
+# Children that front had before it was front are not ours.
+run timeout 30 sh -c "sleep $mark & echo \$!; exec ephid-wrap -- true"
+[ -n "$out" ] && kill -0 "$out" 2>/dev/null
+ok $? 'a child of the caller is spared'
+kill -KILL "$out"

@@ -1,0 +1,87 @@
+#!/bin/sh
+# kill -9 of front, of guardian, of front's group at random moments: revoked
+# within a second, nothing alive within three. Both at once: the next ephid
+# program sweeps. The ledger is read with sqlite3, for ephid-inspect sweeps.
+. "${srcdir:-.}/tests/lib.sh"
+need sqlite3 setsid
+rounds=${EPHID_KILL_ROUNDS:-100}
+mark=27182$$
+
+ephid-wrap true || bail 'ephid-wrap does not run'
+db() { sqlite3 -readonly "$EPHID_HOME/ledger.db" "$1" 2>/dev/null; }
+unrevoked() { db 'select count(*) from identity where revoked_at is null'; }
+none_live() { [ "$(unrevoked)" = 0 ]; }
+alive() { grep -lazF "$mark" /proc/[0-9]*/cmdline 2>/dev/null; }
+none_alive() { [ -z "$(alive)" ]; }
+guardian_of() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
+folders() { db 'select token_dir from identity where token_dir is not null' |
+    while read -r d; do [ ! -e "$d" ] || echo "$d"; done; }
+
+# The victim leaves children in sessions of their own.
+begin() {
+	setsid ephid-wrap -- sh -c \
+	    "setsid sleep $mark & sleep $mark & sleep $mark" 2>/dev/null &
+	front=$!
+}
+# A moment in the first 25 ms or so, in busy steps finer than sleep's.
+moment() { # ROUND
+	m=0 until=$((($1 * 7919 % 97) * 40))
+	while [ $m -lt $until ]; do m=$((m + 1)); done
+}
+late() { # WHAT: the state when a promise was not kept
+	diag "round $round, $1: $(unrevoked) live; $(alive | tr '\n' ' ')"
+}
+
+campaign() { # NAME KILLER
+	lost=0 orphans=0 round=0
+	while [ $round -lt "$rounds" ]; do
+		round=$((round + 1))
+		begin
+		moment $round
+		$2
+		wait_for 1 none_live || { lost=$((lost + 1)); late revoked; }
+		wait_for 3 none_alive || { orphans=$((orphans + 1)); late alive; }
+		wait "$front" 2>/dev/null
+	done
+	is $lost 0 "$1: revoked within a second, $rounds times"
+	is $orphans 0 "$1: nothing alive within three"
+}
+kill_front() { kill -KILL "$front" 2>/dev/null; }
+kill_group() { kill -KILL -- "-$front" 2>/dev/null || kill_front; }
+kill_guardian() {
+	g=$(guardian_of "$front")
+	# shellcheck disable=SC2086
+	if [ -n "$g" ]; then kill -KILL $g 2>/dev/null; else kill_front; fi
+}
+campaign front kill_front
+campaign guardian kill_guardian
+campaign "front's group" kill_group
+is "$(folders)" '' 'no token folder is left'
+
+begin
+wait_for 5 test -n "$(alive)" || :
+until [ -n "$(alive)" ] && [ "$(unrevoked)" = 1 ]; do :; done
+kill -KILL "$(guardian_of "$front")"
+wait "$front"; is $? 125 'without its guardian, front exits 125'
+
+# Both at once, stopped first so that neither sees the other go.
+swept_by() { # NAME CMD...
+	name=$1; shift
+	begin
+	until [ -n "$(alive)" ] && [ "$(unrevoked)" = 1 ]; do :; done
+	g=$(guardian_of "$front")
+	kill -STOP "$front" "$g"
+	kill -KILL "$front" "$g"
+	wait "$front" 2>/dev/null
+	is "$(unrevoked)" 1 "$name: nobody was there to revoke"
+	"$@" >/dev/null 2>&1
+	is "$(unrevoked)" "${after:-0}" "$name: swept by the next program"
+	for p in $(alive | cut -d/ -f3); do kill -KILL "$p" 2>/dev/null; done
+}
+swept_by inspect ephid-inspect --list
+swept_by revoke ephid-revoke --sweep
+swept_by wrap ephid-wrap true
+after=1 swept_by mint ephid-mint
+ephid-revoke --all >/dev/null
+is "$(folders)" '' 'and no token folder is left'
+is "$(db 'pragma integrity_check')" ok 'the ledger is sound'

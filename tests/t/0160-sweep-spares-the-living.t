@@ -1,0 +1,25 @@
+#!/bin/sh
+# A sweep never ends a live run, not even one in another PID namespace.
+. "${srcdir:-.}/tests/lib.sh"
+need unshare
+[ "$(id -u)" -eq 0 ] && unshare -pf true 2>/dev/null ||
+    skip_all 'no PID namespace can be made here'
+
+mkfifo "$tmp/go"
+unshare -pf --mount-proc ephid-wrap -- sh -c \
+    "echo \$EPHID_ID >$tmp/id; read -r line <$tmp/go; exec ephid-inspect -q" &
+run_pid=$!
+wait_for 10 test -s "$tmp/id" || bail 'the run did not start'
+id=$(cat "$tmp/id")
+run ephid-revoke --sweep
+is "$status" 0 'a sweep from outside'
+run ephid-inspect --quiet "$id"
+is "$status" 0 'spares the run inside'
+unshare -pf --mount-proc ephid-revoke --sweep
+run ephid-inspect --quiet "$id"
+is "$status" 0 'and so does one from a third namespace'
+echo >"$tmp/go"
+wait $run_pid
+is $? 0 'the run was valid to its end'
+run ephid-inspect --quiet "$id"
+is "$status" 1 'and is revoked after it'
