@@ -2,6 +2,7 @@
 
 #include "cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>
@@ -238,10 +239,12 @@ cli_mint_option(struct mint_options *o, int opt, const char *arg)
 }
 
 /* A profile's text for an option that the line did not give. Lists (a scope)
- * become words, numbers their digits; the memory lives as long as we do. */
+ * become words, numbers their digits, kept for as long as we live. */
 static void
 fill(const char **value, const cJSON *profile, const char *name)
 {
+	static char *kept[16];
+	static size_t n;
 	const cJSON *m = json_get(profile, name), *item;
 	struct buf text = {0};
 
@@ -257,7 +260,8 @@ fill(const char **value, const cJSON *profile, const char *name)
 			    cJSON_IsString(item) ? item->valuestring : "");
 	else
 		json_print(m, &text);
-	*value = buf_steal(&text);
+	assert(n < sizeof kept / sizeof *kept);
+	*value = kept[n++] = buf_steal(&text);
 }
 
 static void
@@ -620,6 +624,26 @@ cli_look(void)
 	    strcmp(term, "dumb") != 0;
 	look.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	return look;
+}
+
+void
+cli_settings(const struct common_options *o, struct settings *out)
+{
+	scoped(free_string) char *path = NULL;
+	struct home home;
+	struct err e;
+	bool there;
+
+	if (home_locate(o->home, &path, &e) < 0)
+		cli_die(&e);
+	there = home_open(path, false, &home, &e) == 0;
+	if (!there && e.code != ERR_MISSING)
+		cli_die(&e);
+	if (settings_load(SYSCONFDIR "/config.json", there ? &home : NULL,
+		out, &e) < 0)
+		cli_die(&e);
+	if (there)
+		home_close(&home);
 }
 
 int

@@ -111,6 +111,10 @@ bool cli_is_token(const char *text);
 struct look cli_look(void);
 int64_t cli_duration(const char *option, const char *text); /* ms, or ends */
 
+/* The configuration alone, where no ledger is wanted yet: nothing is made,
+ * and without a home only the system's counts. Ends the program on errors. */
+void cli_settings(const struct common_options *o, struct settings *out);
+
 /* lifecycle_open(), the habitual sweep, and what both have to say. */
 int cli_open(struct lifecycle *lc, const struct common_options *o,
     enum ledger_mode mode, struct err *e);
