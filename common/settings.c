@@ -62,7 +62,7 @@ static const struct member policy_members[] = {
 static const struct member profile_members[] = {
     {"audience", TYPE_TEXTS},
     {"may-audience", TYPE_TEXTS},
-    {"scope", TYPE_TEXT},
+    {"scope", TYPE_TEXTS},
     {"ttl", TYPE_TTL},
     {"agent", TYPE_TEXT},
     {"task", TYPE_TEXT},
