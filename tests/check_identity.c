@@ -104,7 +104,7 @@ END_TEST
 START_TEST(test_agent_names)
 {
 	static const char *const refused[] = {"", "/", "a/", "/a", "a//b", ".",
-	    "..", "a/..", "./a", "reviewer/run", "reviewer/run/" ULID};
+	    "..", "a/..", "./a", "reviewer/run", ("reviewer/run/" ULID)};
 	char *agent = NULL;
 
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
