@@ -316,10 +316,8 @@ choose_expiry(struct mint *m, struct err *e)
 	int64_t ttl = m->rq->ttl != 0 ? m->rq->ttl : m->policy->ttl;
 	char when[CLOCK_STAMP_MAX];
 
-	if (ttl > m->policy->max_ttl) {
+	if (ttl > m->policy->max_ttl)
 		ttl = m->policy->max_ttl;
-		m->out->policy_cut = m->rq->ttl != 0;
-	}
 	id->issued_at = m->now;
 	id->expires_at = clock_add(m->now, ttl);
 	if (is_child(m) && m->parent.expires_at < id->expires_at) {

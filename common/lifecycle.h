@@ -77,7 +77,6 @@ struct minted {
 	struct credential credential;
 	struct buf token;
 	bool cut_short; /* the parent's expiry shortened it */
-	bool policy_cut; /* policy's max_ttl shortened what was asked for */
 };
 void minted_clear(struct minted *m);
 
