@@ -9,7 +9,7 @@
 #include "clock.h"
 #include "env.h"
 #include "front.h"
-#include "home.h"
+#include "origin.h"
 #include "settings.h"
 
 static const char help[] =
@@ -85,27 +85,6 @@ parse(struct wrap_options *o, int argc, char **argv)
 		cli_usage("env '%s': not a name for a variable", o->env);
 }
 
-/* Before there is a home, only the system's configuration counts. */
-static void
-load_settings(const struct common_options *o, struct settings *out)
-{
-	scoped(free_string) char *path = NULL;
-	struct home home;
-	struct err e;
-	bool there;
-
-	if (home_locate(o->home, &path, &e) < 0)
-		cli_die(&e);
-	there = home_open(path, false, &home, &e) == 0;
-	if (!there && e.code != ERR_MISSING)
-		cli_die(&e);
-	if (settings_load(SYSCONFDIR "/config.json", there ? &home : NULL, out,
-		&e) < 0)
-		cli_die(&e);
-	if (there)
-		home_close(&home);
-}
-
 static const char *
 base_name(const char *path)
 {
@@ -124,13 +103,15 @@ main(int argc, char **argv)
 
 	cli_start("ephid-wrap", 125);
 	parse(&o, argc, argv);
-	load_settings(&o.common, &settings);
+	cli_settings(&o.common, &settings);
 	rq.argv = argv + optind;
 	rq.mint.default_agent = base_name(rq.argv[0]);
 	cli_mint_request(&o.mint, &settings, &rq.mint, &parent);
+	rq.mint.origin = origin_read(environ);
+	/* A parent was minted by a home that is there already. */
 	rq.where = (struct lifecycle_where){.program = cli_program(),
 	    .home = o.common.home,
-	    .mode = LEDGER_CREATE,
+	    .mode = parent.len > 0 ? LEDGER_WRITE : LEDGER_CREATE,
 	    .now_ms = clock_now_ms()};
 	rq.env_name = o.env;
 	rq.no_env_token = o.no_env_token;

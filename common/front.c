@@ -74,11 +74,17 @@ static int
 prepare(struct front *f, struct err *e)
 {
 	scoped(free_string) char *path = NULL;
+	bool create = f->rq->where.mode == LEDGER_CREATE;
 
 	signals_save(&f->caller);
 	if (proc_children(getpid(), &f->spare, e) < 0 ||
-	    home_locate(f->rq->where.home, &path, e) < 0 ||
-	    home_open(path, true, &f->home, e) < 0 || take_id(f, e) < 0)
+	    home_locate(f->rq->where.home, &path, e) < 0)
+		return -1;
+	if (home_open(path, create, &f->home, e) < 0)
+		return create || e->code != ERR_MISSING
+		    ? -1
+		    : err_in(e, "parent token: wrong_issuer");
+	if (take_id(f, e) < 0)
 		return -1;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_sys(e, "cannot become a subreaper");
