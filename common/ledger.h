@@ -57,6 +57,7 @@ int ledger_epoch(struct ledger *l, int64_t *epoch, struct err *e);
 int ledger_begin(struct ledger *l, int64_t now, struct err *e);
 int ledger_commit(struct ledger *l, struct err *e);
 void ledger_rollback(struct ledger *l); /* nothing to do is fine */
+bool ledger_has_begun(const struct ledger *l);
 
 /* The issuer's settings and other single values; NULL when not set. The
  * caller frees *value. */
