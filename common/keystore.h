@@ -54,6 +54,10 @@ int keystore_rotate(struct keystore *s, enum key_alg alg, bool at_once,
  * *successor, whose kid is empty otherwise. */
 int keystore_retire(struct keystore *s, const char *kid,
     struct key_row *successor, struct err *e);
+/* Deletes the private halves of keys that sign no more. Called after the
+ * commit, when their state can no longer be rolled back; what a crash leaves
+ * in between, the next call deletes. */
+int keystore_settle(struct keystore *s, struct err *e);
 
 /* The keys that verifiers should have: next, active and retiring. */
 int keystore_jwks(struct keystore *s, struct buf *out, struct err *e);
@@ -65,8 +69,9 @@ enum key_state keystore_state(const struct key_row *row, int64_t now);
 const char *keystore_state_name(enum key_state s);
 
 /* The issuer's URL (the claim iss). A new home gets
- * https://<random>.ephid.invalid; *published is true once the operator set
- * one. The caller frees *url. */
+ * https://<random>.ephid.invalid in the first transaction that asks (outside
+ * of one: ERR_MISSING); *published is true once the operator set one. The
+ * caller frees *url. */
 int keystore_issuer_url(
     struct keystore *s, char **url, bool *published, struct err *e);
 int keystore_set_url(struct keystore *s, const char *url, struct err *e);

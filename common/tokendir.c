@@ -1,0 +1,269 @@
+#include "config.h"
+
+#include "tokendir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "identity.h"
+#include "io.h"
+
+#define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static bool
+is_ours_alone(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    (st.st_mode & 077) == 0;
+}
+
+static bool
+is_on_tmpfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+/* Makes the folder of all runs where it is absent. Another user may have been
+ * first in /dev/shm, so what stands there is judged, not trusted. */
+static bool
+can_hold(const char *base, bool want_tmpfs)
+{
+	scoped(close_fd) int fd = -1;
+	bool made = mkdir(base, 0700) == 0;
+
+	if ((fd = open(base, OPEN_FOLDER)) < 0)
+		return false;
+	if (made)
+		fchmod(fd, 0700); /* whatever the umask */
+	if (is_ours_alone(fd) && (!want_tmpfs || is_on_tmpfs(fd)))
+		return true;
+	if (made)
+		rmdir(base);
+	return false;
+}
+
+/* The XDG specification: owned by the user, mode 0700. */
+static bool
+is_runtime_dir(const char *dir)
+{
+	scoped(close_fd) int fd = -1;
+
+	if (dir == NULL || *dir != '/')
+		return false;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 && is_ours_alone(fd) && is_on_tmpfs(fd);
+}
+
+/* The i-th choice, or NULL where it is none. */
+static char *
+choice(int i, const struct home *h, const char *runtime_dir)
+{
+	switch (i) {
+	case 0:
+		return is_runtime_dir(runtime_dir)
+		    ? xasprintf("%s/ephid", runtime_dir)
+		    : NULL;
+	case 1:
+		return geteuid() == 0 ? xstrdup("/run/ephid") : NULL;
+	case 2:
+		return xasprintf(
+		    "/dev/shm/ephid-%u", (unsigned)geteuid());
+	default:
+		return xasprintf("%s/run", h->path);
+	}
+}
+
+int
+tokendir_plan(const struct home *h, const char *runtime_dir, const char *id,
+    struct tokendir *out, bool *on_disk, struct err *e)
+{
+	char exact[ID_LEN + 1];
+
+	*out = (struct tokendir){.fd = -1};
+	*on_disk = false;
+	if (id_parse(id, exact) < 0)
+		return err_set(e, ERR_INVALID, "a run's folder: not an id");
+	for (int i = 0; i < 4; i++) {
+		scoped(free_string) char *base = choice(i, h, runtime_dir);
+
+		if (base == NULL || !can_hold(base, i < 3))
+			continue;
+		out->path = xasprintf("%s/%s", base, exact);
+		if (i == 3) {
+			scoped(close_fd) int fd = open(base, OPEN_FOLDER);
+
+			*on_disk = fd < 0 || !is_on_tmpfs(fd);
+		}
+		return 0;
+	}
+	return err_set(e, ERR_SYSTEM,
+	    "no place for token files: neither a runtime folder nor '%s/run' "
+	    "is ours and closed to others",
+	    h->path);
+}
+
+/* The folder that holds `path', and what `path' is called in it. */
+static int
+open_parent(const char *path, const char **name, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	scoped(free_string) char *base = NULL;
+	int fd;
+
+	if (slash == NULL || slash == path || *path != '/')
+		return err_set(
+		    e, ERR_INVALID, "token folder: not an absolute path");
+	base = xasprintf("%.*s", (int)(slash - path), path);
+	*name = slash + 1;
+	if ((fd = open(base, OPEN_FOLDER)) < 0)
+		return err_sys(e, "cannot open '%s'", base);
+	return fd;
+}
+
+static int
+make_base(const char *path, struct err *e)
+{
+	scoped(free_string) char *base =
+	    xasprintf("%.*s", (int)(strrchr(path, '/') - path), path);
+
+	if (!can_hold(base, false))
+		return err_set(e, ERR_SYSTEM,
+		    "folder '%s' is not ours and closed to others", base);
+	return 0;
+}
+
+int
+tokendir_make(struct tokendir *d, struct err *e)
+{
+	scoped(close_fd) int base = -1;
+	scoped(close_fd) int fd = -1;
+	const char *name;
+	bool made;
+
+	if (make_base(d->path, e) < 0 ||
+	    (base = open_parent(d->path, &name, e)) < 0)
+		return -1;
+	made = mkdirat(base, name, 0700) == 0;
+	if (!made && errno != EEXIST)
+		return err_sys(e, "cannot make folder '%s'", d->path);
+	if ((fd = openat(base, name, OPEN_FOLDER)) < 0 ||
+	    (made && fchmod(fd, 0700) < 0))
+		return err_sys(e, "cannot open folder '%s'", d->path);
+	if (!is_ours_alone(fd))
+		return err_set(e, ERR_SYSTEM,
+		    "folder '%s' is not ours and closed to others", d->path);
+	close_fd(&d->fd);
+	d->fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* Cleaners of /dev/shm and log-outs remove it while a run goes on; what has
+ * its name now may be another one. */
+static bool
+is_still_there(const struct tokendir *d)
+{
+	struct stat open_one, named;
+
+	return d->fd >= 0 && fstat(d->fd, &open_one) == 0 &&
+	    lstat(d->path, &named) == 0 && open_one.st_ino == named.st_ino &&
+	    open_one.st_dev == named.st_dev;
+}
+
+int
+tokendir_write(struct tokendir *d, const char *name, const char *text,
+    size_t n, struct err *e)
+{
+	if (strchr(name, '/') != NULL || *name == '.' || *name == '\0')
+		return err_set(
+		    e, ERR_INVALID, "'%.40s': not the name of a file", name);
+	if (!is_still_there(d) && tokendir_make(d, e) < 0)
+		return -1;
+	if (io_replace_file(d->fd, name, 0600, text, n, false, e) < 0)
+		return err_in(e, "folder '%s'", d->path);
+	return 0;
+}
+
+void
+tokendir_close(struct tokendir *d)
+{
+	if (d->path != NULL)
+		close_fd(&d->fd);
+	free(d->path);
+	*d = (struct tokendir){.fd = -1};
+}
+
+/* --- removing ------------------------------------------------------- */
+
+/* Files only: a folder in it is not of our making, and stays. */
+static int
+empty_folder(int fd, const char *path, struct err *e)
+{
+	DIR *dir = fdopendir(fd);
+	int rc = 0;
+
+	if (dir == NULL) {
+		err_sys(e, "cannot read folder '%s'", path);
+		close(fd);
+		return -1;
+	}
+	for (struct dirent *f; (f = readdir(dir)) != NULL;)
+		if (strcmp(f->d_name, ".") != 0 &&
+		    strcmp(f->d_name, "..") != 0 &&
+		    unlinkat(dirfd(dir), f->d_name, 0) < 0 && errno != ENOENT)
+			rc = err_sys(
+			    e, "cannot remove '%s/%s'", path, f->d_name);
+	closedir(dir);
+	return rc;
+}
+
+static bool
+is_gone(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+int
+tokendir_remove(const char *path, struct err *e)
+{
+	scoped(close_fd) int base = -1;
+	char exact[ID_LEN + 1];
+	const char *name;
+	int fd;
+
+	if ((name = strrchr(path, '/')) == NULL ||
+	    id_parse(name + 1, exact) < 0 || strcmp(name + 1, exact) != 0)
+		return err_set(e, ERR_INVALID,
+		    "will not remove a folder that is not named by an id");
+	if (is_gone(path))
+		return 0;
+	if ((base = open_parent(path, &name, e)) < 0)
+		return -1;
+	if ((fd = openat(base, name, OPEN_FOLDER)) < 0)
+		return err_sys(e, "cannot open folder '%s'", path);
+	if (!is_ours_alone(fd)) {
+		close(fd);
+		return err_set(e, ERR_SYSTEM,
+		    "folder '%s' is not ours and closed to others", path);
+	}
+	if (empty_folder(fd, path, e) < 0)
+		return -1;
+	if (unlinkat(base, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_sys(e, "cannot remove folder '%s'", path);
+	return 0;
+}
