@@ -14,7 +14,8 @@
 #ifndef EPHID_ERR_H
 #define EPHID_ERR_H
 
-#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define PRINTF(fmt, args)                                                     \
+	__attribute__((format(printf, fmt, args), nonnull(fmt)))
 
 enum err_code {
 	ERR_NONE,
