@@ -351,10 +351,15 @@ static int
 verify_file(struct inspect *in, const char *path)
 {
 	scoped(buf_free) struct buf token = {0};
+	struct verdict v = {.word = JWT_MALFORMED};
 	struct err e;
 
-	return cli_read_token(path, &token, &e) < 0 ? fail(&e)
-						     : verify(in, &token);
+	if (cli_read_token(path, &token, &e) == 0)
+		return verify(in, &token);
+	if (e.code != ERR_INVALID)
+		return fail(&e);
+	snprintf(v.detail, sizeof v.detail, "%.150s", e.text);
+	return show_verdict(in, &v);
 }
 
 static int

@@ -293,9 +293,9 @@ set_url(struct keygen *k, struct err *e)
 		    "the issuer is '%s' already; --force changes it", url);
 	if (live > 0 && !k->force)
 		return err_set(e, ERR_DENIED,
-		    "%lld identities are live under the old URL; --force "
-		    "revokes them",
-		    (long long)live);
+		    "live identities under the old URL: %lld; --force "
+		    "revokes %s",
+		    (long long)live, live == 1 ? "it" : "them");
 	if (keystore_set_url(k->lc.keys, k->value, e) < 0 ||
 	    ledger_commit(k->lc.ledger, e) < 0)
 		return -1;

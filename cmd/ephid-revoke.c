@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,7 @@ struct revoke {
 	struct lifecycle lc;
 	bool progress;
 	size_t done;
+	void *seen; /* by a dry run: a tsearch(3) set of ids */
 };
 
 static const char *
@@ -177,6 +179,46 @@ print_one(const struct identity *id, void *arg)
 	return 0;
 }
 
+/* --- a dry run ---------------------------------------------------------- */
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* What was revoked once would not be a second time. */
+static int
+print_once(const struct identity *id, void *arg)
+{
+	struct revoke *r = arg;
+	char *copy = xstrdup(id->id);
+	char **found = tsearch(copy, &r->seen, by_text);
+
+	if (found != NULL && *found == copy)
+		return print_one(id, r);
+	free(copy);
+	return 0;
+}
+
+/* The descendants, which revoking takes along whoever was selected. */
+static int
+print_tree(const struct identity *id, void *arg)
+{
+	struct revoke *r = arg;
+	const struct ledger_filter f = {.state = SELECT_ACTIVE,
+	    .id = id->id,
+	    .only = r->only,
+	    .now = lifecycle_now(&r->lc)};
+	struct err e;
+
+	if (ledger_each(r->lc.ledger, &f, print_once, r, &e) < 0)
+		cli_die(&e);
+	return 0;
+}
+
+/* --- what is meant ------------------------------------------------------ */
+
 static int
 revoke_filter(struct revoke *r, struct ledger_filter *f)
 {
@@ -189,15 +231,14 @@ revoke_filter(struct revoke *r, struct ledger_filter *f)
 	f->only = r->only;
 	if (r->dry_run) {
 		f->state = SELECT_ACTIVE;
-		result = ledger_each(r->lc.ledger, f, print_one, r, &e);
+		result = ledger_each(r->lc.ledger, f,
+		    f->id != NULL ? print_once : print_tree, r, &e);
 	} else {
 		result = lifecycle_revoke(
 		    &r->lc, f, why, print_one, r, &n, &e);
 	}
 	return result < 0 ? cli_report(&e) : 0;
 }
-
-/* --- what is meant ----------------------------------------------------- */
 
 static int
 not_found(struct revoke *r, const struct err *e)
@@ -291,7 +332,7 @@ print_dead(const struct identity *id, void *arg)
 	struct revoke *r = arg;
 
 	return home_probe_run(&r->lc.home, id->id, NULL) == RUN_DEAD
-	    ? print_one(id, r)
+	    ? print_tree(id, r)
 	    : 0;
 }
 
@@ -358,6 +399,7 @@ main(int argc, char **argv)
 		status = revoke_selected(&r);
 	if (r.progress && r.done >= 64)
 		fprintf(stderr, "\r%zu revoked\n", r.done);
+	tdestroy(r.seen, free);
 	lifecycle_close(&r.lc);
 	return status;
 }

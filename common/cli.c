@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "io.h"
+#include "scope.h"
 
 static struct {
 	const char *name;
@@ -371,14 +372,28 @@ parse_form(const char *text)
 }
 
 static void
-check_audiences(const cJSON *list, const char *option)
+check_audiences(const cJSON *list)
 {
 	const cJSON *item;
 	struct err e;
 
 	cJSON_ArrayForEach(item, list)
 		if (audience_check(item->valuestring, &e) < 0)
-			cli_usage("option '--%s': %s", option, e.text);
+			cli_usage("%s", e.text);
+}
+
+/* Asked again by lifecycle; here, so that a slip makes no home. */
+static void
+check_words(const struct mint_options *o)
+{
+	scoped(buf_free) struct buf scope = {0};
+	scoped(free_string) char *agent = NULL;
+	struct err e;
+
+	if (o->scope != NULL && scope_parse(o->scope, &scope, &e) < 0)
+		cli_usage("%s", e.text);
+	if (o->agent != NULL && agent_parse(o->agent, &agent, &e) < 0)
+		cli_usage("%s", e.text);
 }
 
 /* A named file that is gone is an error, not a reason to mint a root. */
@@ -404,8 +419,9 @@ cli_mint_request(struct mint_options *o, const struct settings *settings,
     struct mint_request *rq, struct buf *parent)
 {
 	apply_profile(o, settings);
-	check_audiences(o->audiences, "audience");
-	check_audiences(o->may_audiences, "may-audience");
+	check_audiences(o->audiences);
+	check_audiences(o->may_audiences);
+	check_words(o);
 	if (cJSON_GetArraySize(o->audiences) > 1)
 		cli_usage("several audiences: a token has exactly one");
 	if (o->audiences != NULL)
@@ -539,7 +555,7 @@ next_line(struct buf *line)
 	buf_trim(line, 0);
 	while ((c = getchar()) != EOF && c != '\n')
 		if (line->len <= JWT_MAX)
-			buf_addc(line, c == '\0' ? ' ' : (char)c);
+			buf_addc(line, c == '\0' ? '?' : (char)c);
 	if (c == EOF && line->len == 0)
 		return 0;
 	if (line->len > 0)
