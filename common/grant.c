@@ -123,18 +123,20 @@ read_may_audiences(const struct identity *id, cJSON **out, struct err *e)
 
 static int
 check_policy_audiences(const struct policy *p, const struct identity *id,
-    const struct credential *c, struct err *e)
+    const struct credential *c, const char *issuer_url, struct err *e)
 {
 	scoped(free_json) cJSON *may = NULL;
 	const cJSON *item;
 
-	if (!rule_allows(&p->audiences, c->audience, true))
+	if (strcmp(c->audience, issuer_url) != 0 &&
+	    !rule_allows(&p->audiences, c->audience, true))
 		return err_set(e, ERR_DENIED,
 		    "audience '%s' is none that policy allows", c->audience);
 	if (read_may_audiences(id, &may, e) < 0)
 		return -1;
 	cJSON_ArrayForEach (item, may)
-		if (!rule_allows(&p->audiences, item->valuestring, true))
+		if (strcmp(item->valuestring, issuer_url) != 0 &&
+		    !rule_allows(&p->audiences, item->valuestring, true))
 			return err_set(e, ERR_DENIED,
 			    "audience '%s', to be handed on, is none that "
 			    "policy allows",
@@ -161,13 +163,13 @@ check_subject(const struct policy *p, const struct identity *id,
 
 int
 grant_check_policy(const struct policy *p, const struct identity *id,
-    const struct credential *c, struct err *e)
+    const struct credential *c, const char *issuer_url, struct err *e)
 {
 	if (!rule_allows(&p->agents, id->agent, true))
 		return err_set(e, ERR_DENIED,
 		    "agent '%s' is none that policy allows", id->agent);
 	if (check_policy_scope(p, id->scope, e) < 0 ||
-	    check_policy_audiences(p, id, c, e) < 0 ||
+	    check_policy_audiences(p, id, c, issuer_url, e) < 0 ||
 	    check_subject(p, id, c, e) < 0 || check_times(p, id, c, e) < 0)
 		return -1;
 	/* The tree may be older than a policy that has become narrower. */

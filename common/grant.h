@@ -49,9 +49,10 @@ struct policy {
 #define TTL_HARD_MAX 3600
 void policy_default(struct policy *p);
 
-/* What policy says of any mint, root or child. */
+/* What policy says of any mint, root or child. The issuer itself is an
+ * audience that no policy refuses: such a token opens nothing else. */
 int grant_check_policy(const struct policy *p, const struct identity *id,
-    const struct credential *c, struct err *e);
+    const struct credential *c, const char *issuer_url, struct err *e);
 
 /* What a parent allows its child. `parent_audiences' are those it holds and
  * those it was given for its children. The issuer itself is always allowed. */

@@ -386,7 +386,7 @@ check_grant(struct mint *m, struct err *e)
 			m->lc->issuer_url, e) < 0)
 			return -1;
 	}
-	if (grant_check_policy(m->policy, id, c, e) < 0)
+	if (grant_check_policy(m->policy, id, c, m->lc->issuer_url, e) < 0)
 		return -1;
 	return check_limits(m, e);
 }
@@ -464,6 +464,18 @@ warm_up(struct mint *m)
 	    m->lc->keys, m->out->credential.alg, false, &k, &ignored);
 }
 
+/* This mint may have promoted a key, or follow a crash that left the private
+ * half of an old one. That it cannot be removed now is no reason to lose the
+ * token; the next mint tries again. */
+static void
+settle_keys(struct lifecycle *lc)
+{
+	struct err e;
+
+	if (keystore_settle(lc->keys, &e) < 0)
+		lifecycle_audit(lc, EVENT_FAILED, NULL, NULL, e.text);
+}
+
 static int
 mint(struct mint *m, struct err *e)
 {
@@ -481,6 +493,7 @@ mint(struct mint *m, struct err *e)
 		ledger_rollback(l);
 		return -1;
 	}
+	settle_keys(m->lc);
 	return 0;
 }
 

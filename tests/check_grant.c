@@ -82,7 +82,7 @@ child_refused(const char *why)
 static void
 policy_refuses(const char *why)
 {
-	ck_assert_int_eq(grant_check_policy(&policy, &child, &cred, &e), -1);
+	ck_assert_int_eq(grant_check_policy(&policy, &child, &cred, ISSUER, &e), -1);
 	ck_assert_int_eq(e.code, ERR_DENIED);
 	ck_assert_str_eq(e.text, why);
 }
@@ -91,7 +91,7 @@ static void
 policy_accepts(void)
 {
 	ck_assert_msg(
-	    grant_check_policy(&policy, &child, &cred, &e) == 0, "%s", e.text);
+	    grant_check_policy(&policy, &child, &cred, ISSUER, &e) == 0, "%s", e.text);
 }
 
 START_TEST(test_child_within_its_parent)
@@ -183,7 +183,7 @@ START_TEST(test_subject_keeps_the_run)
 	child.depth = 0;
 	policy_accepts();
 	policy.subject_agent.lists[1] = json("[]");
-	ck_assert_int_eq(grant_check_policy(&policy, &child, &cred, &e), -1);
+	ck_assert_int_eq(grant_check_policy(&policy, &child, &cred, ISSUER, &e), -1);
 	cJSON_Delete((cJSON *)policy.subject_agent.lists[1]);
 }
 END_TEST
