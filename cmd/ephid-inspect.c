@@ -96,6 +96,7 @@ struct inspect {
 	struct keyset *keys; /* with --jwks, in the ledger's place */
 	enum status_source source;
 	bool own;   /* the run's own token, checked as a parent's is */
+	int seen;   /* operands so far, lines of stdin among them */
 	int shown;  /* blocks so far, for the line between two */
 	struct table *table;
 	struct tree *tree;
@@ -369,6 +370,7 @@ inspect_operand(const char *operand, void *arg)
 	scoped(buf_free) struct buf token = {0};
 	struct err e;
 
+	in->seen++;
 	if (strchr(operand, '/') != NULL)
 		return verify_file(in, operand);
 	if (cli_is_token(operand)) {
@@ -378,6 +380,20 @@ inspect_operand(const char *operand, void *arg)
 	if (in->keys == NULL)
 		return show_identity(in, operand);
 	err_set(&e, ERR_USAGE, "ids need a home: --jwks goes with tokens");
+	return fail(&e);
+}
+
+/* An empty stdin must not look like a yes. */
+static int
+each_operand(struct inspect *in, int (*fn)(const char *operand, void *arg))
+{
+	int status =
+	    cli_each_operand(in->operands, in->operand, fn, in);
+	struct err e;
+
+	if (status != 0 || in->seen > 0)
+		return status;
+	err_set(&e, ERR_INVALID, "stdin holds neither an id nor a token");
 	return fail(&e);
 }
 
@@ -401,8 +417,7 @@ inspect_operands(struct inspect *in)
 	int status;
 
 	if (in->operands > 0)
-		return cli_each_operand(
-		    in->operands, in->operand, inspect_operand, in);
+		return each_operand(in, inspect_operand);
 	in->own = true;
 	if ((status = find_own(&own)) != 0)
 		return status;
@@ -434,6 +449,7 @@ decode_operand(const char *operand, void *arg)
 	scoped(buf_free) struct buf token = {0};
 	struct err e;
 
+	in->seen++;
 	if (cli_is_token(operand)) {
 		buf_adds(&token, operand);
 		return decode(in, &token);
@@ -450,8 +466,7 @@ decode_operands(struct inspect *in)
 	int status;
 
 	if (in->operands > 0)
-		return cli_each_operand(
-		    in->operands, in->operand, decode_operand, in);
+		return each_operand(in, decode_operand);
 	if ((status = find_own(&own)) != 0)
 		return status;
 	return decode(in, &own);

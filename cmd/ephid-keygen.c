@@ -208,6 +208,15 @@ list_keys(struct keygen *k, struct err *e)
 	return 0;
 }
 
+/* Private halves go once their end is on the disk, not before. */
+static int
+commit(struct keygen *k, struct err *e)
+{
+	if (ledger_commit(k->lc.ledger, e) < 0)
+		return -1;
+	return keystore_settle(k->lc.keys, e);
+}
+
 /* --- acts: each in the transaction that run() opened -------------------- */
 
 static int
@@ -221,7 +230,7 @@ make_key(struct keygen *k, struct err *e)
 		return -1;
 	if (!there && keystore_active(k->lc.keys, k->alg, true, &key, e) < 0)
 		return -1;
-	if (ledger_commit(k->lc.ledger, e) < 0)
+	if (commit(k, e) < 0)
 		return -1;
 	if (there)
 		cli_warn("there is an active %s key already",
@@ -237,7 +246,7 @@ rotate(struct keygen *k, struct err *e)
 	struct key_row next;
 
 	if (keystore_rotate(k->lc.keys, k->alg, k->at_once, &next, e) < 0 ||
-	    ledger_commit(k->lc.ledger, e) < 0)
+	    commit(k, e) < 0)
 		return -1;
 	if (next.state == KEYSTATE_NEXT)
 		cli_warn("it signs from %s on",
@@ -267,7 +276,7 @@ retire(struct keygen *k, struct err *e)
 	struct key_row successor = {.kid = ""};
 
 	if (keystore_retire(k->lc.keys, k->value, &successor, e) < 0 ||
-	    ledger_commit(k->lc.ledger, e) < 0 ||
+	    commit(k, e) < 0 ||
 	    revoke_all(k, k->value, "its key was retired", e) < 0)
 		return -1;
 	if (*successor.kid != '\0')
@@ -297,7 +306,7 @@ set_url(struct keygen *k, struct err *e)
 		    "revokes %s",
 		    (long long)live, live == 1 ? "it" : "them");
 	if (keystore_set_url(k->lc.keys, k->value, e) < 0 ||
-	    ledger_commit(k->lc.ledger, e) < 0)
+	    commit(k, e) < 0)
 		return -1;
 	return live > 0 ? revoke_all(k, NULL, "the issuer's URL changed", e)
 			: 0;
