@@ -75,7 +75,7 @@ like "$(ephid-inspect --events "$p" | tail -n 1)" \
 run ephid-wrap --parent "$tmp/p" -- touch "$tmp/ran"
 is "$status" 125 'nor does it with ephid-wrap'
 [ ! -e "$tmp/ran" ]; ok $? 'and nothing ran'
-mint --parent "$tmp/q" --output "$tmp/c" --id-file "$tmp/c.id"
+mint --parent "$tmp/q" --ttl 5m --output "$tmp/c" --id-file "$tmp/c.id"
 ephid-revoke --quiet --only "$(cat "$tmp/q.id")"
 run ephid-inspect --quiet "$tmp/c"
 is "$status" 0 'a child spared by --only lives'

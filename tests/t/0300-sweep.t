@@ -77,7 +77,7 @@ run ephid-revoke --sweep
 [ ! -e "$EPHID_HOME/runs/$id" ]; ok $? 'a lock without a run is removed'
 if command -v flock >/dev/null; then
 	: >"$EPHID_HOME/runs/$id"
-	flock "$EPHID_HOME/runs/$id" ephid-revoke --sweep
+	flock "$EPHID_HOME/runs/$id" ephid-revoke --quiet --sweep
 	[ -e "$EPHID_HOME/runs/$id" ]
 	ok $? 'but not while somebody holds it: it is about to mint'
 else

@@ -62,6 +62,8 @@ like "$(ephid-keygen --jwks)" "*$kid1*" 'and published'
 printf %s "$second" >"$tmp/second"
 run ephid-keygen --retire "$kid2"
 is "$status" 0 'retire the active key'
+[ ! -e "$EPHID_HOME/keys/$kid2.pem" ]
+ok $? 'its private half is deleted at once'
 run ephid-inspect --quiet "$tmp/second"
 is "$status" 1 'what it signed is refused'
 unlike "$(ephid-keygen --jwks)" "*$kid2*" 'it is published no more'
@@ -108,7 +110,11 @@ is ${#next} 43 'the next one waits'
 like "$(ephid-keygen --jwks)" "*$next*" 'and is published'
 run ephid-keygen --rotate
 is "$status" 1 'one next key is enough'
+run ephid-keygen --retire "$next"
+is "$status" 0 'it can be retired unused'
+is "$(kid_of "$(ephid-mint)")" "$kid3" 'which changes nothing'
 run ephid-keygen --rotate --now
+is "$status" 0 'rotate at once'
 printf %s "$(ephid-mint)" >"$tmp/fourth"
 isnt "$(kid_of "$(cat "$tmp/fourth")")" "$kid3" '--now skips the wait'
 run ephid-inspect --quiet "$tmp/fourth"

@@ -115,15 +115,20 @@ bad 'a name twice' malformed "$(header "$good" |
     sed 's/^{/{"alg":"none",/' | b64).$p.$s"
 bad 'claims changed' bad_signature "$h.$(payload "$good" |
     sed 's/"depth":0/"depth":1/; s/"iat"/"iaT"/' | b64).$s"
-bad 'too long' malformed "$(head -c 16384 /dev/zero | tr '\0' A).$p.$s"
+printf %s "$(head -c 16384 /dev/zero | tr '\0' A).$p.$s" >"$tmp/bad"
+run ephid-inspect "$tmp/bad"
+is "$status" 1 'too long'
+is "$out" '' 'too long: and not read to its end'
 run ephid-inspect --quiet --audience https://other.example "$tmp/good"
 is "$status" 1 'another audience'
 run ephid-inspect "$tmp/no-such-file"
 isnt "$status" 0 'a file that is not there'
 run ephid-inspect "$tmp"
 isnt "$status" 0 'a folder'
-run sh -c "head -c 300000 /dev/zero | ephid-inspect -"
-isnt "$status" 0 'zeros on stdin'
+for what in 'head -c 300000 /dev/zero' true echo; do
+	run sh -c "$what | ephid-inspect -"
+	isnt "$status" 0 "'$what' on stdin verifies nothing"
+done
 
 # configuration: file, line and member
 # config NAME PATTERN TEXT
@@ -155,9 +160,9 @@ is "$status" 0 'config: comments are fine'
 rm "$EPHID_HOME/config.json"
 
 # home
-chmod 755 "$EPHID_HOME"
+chmod 770 "$EPHID_HOME"
 run ephid-mint
-isnt "$status" 0 'a home that others can read is refused'
+isnt "$status" 0 'a home that others can write is refused'
 chmod 700 "$EPHID_HOME"
 : >"$tmp/file"
 run ephid-mint --home "$tmp/file"
