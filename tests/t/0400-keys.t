@@ -38,7 +38,7 @@ run ephid-keygen --jwks
 is "$status" 0 'the public set'
 like "$out" "*\"keys\":*\"kid\":\"$kid1\"*" 'has the key'
 unlike "$out" '*"d":*' 'and no private half'
-run ephid-keygen --pem "$kid1"
+run ephid-keygen --pem -- "$kid1" # one in 64 begins with a "-"
 like "$out" '-----BEGIN PUBLIC KEY-----*' 'a public PEM'
 unlike "$out" '*PRIVATE*' 'is public'
 run ephid-keygen --pem ../../../etc/passwd
