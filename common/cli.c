@@ -39,13 +39,15 @@ close_stdout(void)
 	_exit(program.failure);
 }
 
-/* With 0 to 2 closed, the ledger could become what a message is written to. */
+/* With 0 to 2 closed, the ledger could become what a message is written to.
+ * Close-on-exec: a wrapped command finds them closed, as its caller had it. */
 static void
 open_standard_descriptors(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
-		    open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) < 0)
+		    open("/dev/null",
+			(fd == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC) < 0)
 			_exit(program.failure);
 }
 

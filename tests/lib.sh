@@ -157,10 +157,10 @@ can_as_user() {
 
 # wait_for SECONDS CMD...: polls an event; it is not a sleep that hopes.
 wait_for() {
-	lib_until=$(($(date +%s) + $1))
+	lib_until=$(($(date +%s%3N) + $1 * 1000))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$(date +%s)" -lt "$lib_until" ] || return 1
+		[ "$(date +%s%3N)" -lt "$lib_until" ] || return 1
 		sleep 0.02
 	done
 }

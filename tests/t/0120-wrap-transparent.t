@@ -13,7 +13,7 @@ ulimit -a >"$1.limits"; umask >>"$1.limits"; pwd >>"$1.limits"
 EOT
 chmod +x "$tmp/look"
 fds() { sed -n 's/.* \([0-9]*\) -> \(.*\)/\1 \2/p' "$1" |
-    sed 's#/proc/[0-9]*#/proc/N#'; }
+    sed 's#/proc/[0-9]*#/proc/N#; s#tmp/[a-z]*\.fds#tmp/X.fds#'; }
 compare() { # NAME
 	is "$(fds "$tmp/with.fds")" "$(fds "$tmp/bare.fds")" "$1: descriptors"
 	is "$(cat "$tmp/with.signals")" "$(cat "$tmp/bare.signals")" \

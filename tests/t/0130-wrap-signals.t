@@ -5,7 +5,7 @@
 # start SCRIPT: a wrapped sh in a group of its own; waits until it says so.
 start() {
 	rm -f "$tmp/up" "$tmp/got"
-	setsid ephid-wrap ${options-} -- sh -c "$1" sh "$tmp" &
+	env --default-signal=INT setsid ephid-wrap ${options-} -- sh -c "$1" sh "$tmp" &
 	front=$!
 	wait_for 10 test -e "$tmp/up" || bail 'the command did not start'
 	id=$(cat "$tmp/up")
@@ -55,7 +55,7 @@ is "$status" 137 'then kills it'
 # A command that stops by itself at a signal to the group gets it twice at
 # most; front is not killed by it.
 start 'trap "exit 9" INT; echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
-kill -INT -- "-$front"; finish
+kill -INT "-$front"; finish
 is "$status" 9 'a signal to the whole group'
 active; is "$?" 1 'revokes as any end does'
 

@@ -4,14 +4,14 @@
 # program sweeps. The ledger is read with sqlite3, for ephid-inspect sweeps.
 . "${srcdir:-.}/tests/lib.sh"
 need sqlite3 setsid
-rounds=${EPHID_KILL_ROUNDS:-100}
+rounds=${KILL_ROUNDS:-100}
 mark=27182$$
 
 ephid-wrap true || bail 'ephid-wrap does not run'
 db() { sqlite3 -readonly "$EPHID_HOME/ledger.db" "$1" 2>/dev/null; }
 unrevoked() { db 'select count(*) from identity where revoked_at is null'; }
 none_live() { [ "$(unrevoked)" = 0 ]; }
-alive() { grep -lazF "$mark" /proc/[0-9]*/cmdline 2>/dev/null; }
+alive() { grep -laz "[2]${mark#2}" /proc/[0-9]*/cmdline 2>/dev/null; }
 none_alive() { [ -z "$(alive)" ]; }
 guardian_of() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
 folders() { db 'select token_dir from identity where token_dir is not null' |
@@ -23,11 +23,8 @@ begin() {
 	    "setsid sleep $mark & sleep $mark & sleep $mark" 2>/dev/null &
 	front=$!
 }
-# A moment in the first 25 ms or so, in busy steps finer than sleep's.
-moment() { # ROUND
-	m=0 until=$((($1 * 7919 % 97) * 40))
-	while [ $m -lt $until ]; do m=$((m + 1)); done
-}
+# A moment in the first 30 ms or so, from before the mint to long after it.
+moment() { sleep "$(printf '0.%03d' $(($1 * 7919 % 31)))"; } # ROUND
 late() { # WHAT: the state when a promise was not kept
 	diag "round $round, $1: $(unrevoked) live; $(alive | tr '\n' ' ')"
 }
@@ -47,7 +44,7 @@ campaign() { # NAME KILLER
 	is $orphans 0 "$1: nothing alive within three"
 }
 kill_front() { kill -KILL "$front" 2>/dev/null; }
-kill_group() { kill -KILL -- "-$front" 2>/dev/null || kill_front; }
+kill_group() { kill -KILL "-$front" 2>/dev/null || kill_front; }
 kill_guardian() {
 	g=$(guardian_of "$front")
 	# shellcheck disable=SC2086
@@ -64,6 +61,7 @@ until [ -n "$(alive)" ] && [ "$(unrevoked)" = 1 ]; do :; done
 kill -KILL "$(guardian_of "$front")"
 wait "$front"; is $? 125 'without its guardian, front exits 125'
 
+gone() { [ ! -d "/proc/$1" ]; }
 # Both at once, stopped first so that neither sees the other go.
 swept_by() { # NAME CMD...
 	name=$1; shift
@@ -73,6 +71,7 @@ swept_by() { # NAME CMD...
 	kill -STOP "$front" "$g"
 	kill -KILL "$front" "$g"
 	wait "$front" 2>/dev/null
+	wait_for 5 gone "$g" # nobody else waits for it
 	is "$(unrevoked)" 1 "$name: nobody was there to revoke"
 	"$@" >/dev/null 2>&1
 	is "$(unrevoked)" "${after:-0}" "$name: swept by the next program"
