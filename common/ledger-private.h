@@ -88,8 +88,8 @@ int ledger_end_restored(struct ledger *l, struct err *e);
 /* From a row of IDENTITY_COLUMNS; texts are borrowed from the query. */
 void identity_of_row(struct query *q, struct identity *out);
 
-/* The terms of a filter, bound as ?1 to ?11 by bind_filter(); the first is
- * free for the query's own use: see ledger-revoke.c. */
+/* The terms of a filter, ?1 to ?9; with an identity to begin at, ?10. All are
+ * bound by bind_filter(). */
 #define FILTER_TERMS                                                          \
 	"(?1 IS NULL OR substr(identity.id, -length(?1)) = ?1)"               \
 	" AND (?2 IS NULL OR agent = ?2)"                                     \
@@ -104,9 +104,9 @@ void identity_of_row(struct query *q, struct identity *out);
 	"  WHEN 2 THEN revoked_at IS NOT NULL"                                \
 	"  ELSE revoked_at IS NULL AND expires_at <= ?8 END"                  \
 	" AND (?9 IS NULL OR root = ?9)"
-/* Where the search for them begins: at an identity (?10) and, unless `only'
- * (?11), beneath it; in a tree; among live rows with a holder; among live
- * rows; everywhere.  The narrow ones have an index each. */
+/* Where the search begins: at an identity (?10) and, unless `only' (?11),
+ * beneath it; in a tree; among live rows with a holder; among live rows.
+ * Each has an index. */
 #define SPAN_ID                                                               \
 	"span(id) AS (SELECT id FROM identity WHERE id = ?10"                 \
 	" UNION SELECT c.id FROM span JOIN identity AS c"                     \
@@ -119,7 +119,6 @@ void identity_of_row(struct query *q, struct identity *out);
 	"span(id) AS (SELECT id FROM identity"                                \
 	" WHERE live = 1 AND holder_pid <> 0)"
 #define SPAN_LIVE "span(id) AS (SELECT id FROM identity WHERE live = 1)"
-#define SPAN_ALL "span(id) AS (SELECT id FROM identity)"
 void bind_filter(struct query *q, const struct ledger_filter *f);
 
 #endif

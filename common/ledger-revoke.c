@@ -41,7 +41,8 @@ each_sql(const struct ledger_filter *f)
 		return EACH(SPAN_HELD);
 	if (f->state == SELECT_ACTIVE)
 		return EACH(SPAN_LIVE);
-	return EACH(SPAN_ALL);
+	return "SELECT " IDENTITY_COLUMNS " FROM identity WHERE " FILTER_TERMS
+	       " ORDER BY identity.id";
 }
 
 int

@@ -110,7 +110,6 @@ END_TEST
 
 START_TEST(passes_by_what_is_open_to_others)
 {
-	scoped(free_string) char *link = xasprintf("%s/link", folder);
 	scoped(free_string) char *sub = xasprintf("%s/ephid", runtime);
 	struct tokendir d;
 
