@@ -95,9 +95,9 @@ struct inspect {
 	struct lifecycle lc;
 	struct keyset *keys; /* with --jwks, in the ledger's place */
 	enum status_source source;
-	bool own;   /* the run's own token, checked as a parent's is */
-	int seen;   /* operands so far, lines of stdin among them */
-	int shown;  /* blocks so far, for the line between two */
+	bool own;  /* the run's own token, checked as a parent's is */
+	int seen;  /* operands so far, lines of stdin among them */
+	int shown; /* blocks so far, for the line between two */
 	struct table *table;
 	struct tree *tree;
 	int64_t seq; /* of the last event shown */
@@ -118,15 +118,15 @@ static bool
 take_option(struct inspect *in, int opt)
 {
 	const char **const texts[] = {
-		[OPT_ISS - CLI_FIRST] = &in->iss,
-		[OPT_JWKS - CLI_FIRST] = &in->jwks,
-		[OPT_STATUS - CLI_FIRST] = &in->status,
-		[OPT_STATUS_POLICY - CLI_FIRST] = &in->policy,
-		[OPT_STATE - CLI_FIRST] = &in->state,
-		[OPT_ROOT - CLI_FIRST] = &in->root,
-		[OPT_AGENT - CLI_FIRST] = &in->agent,
-		[OPT_TASK - CLI_FIRST] = &in->task,
-		[OPT_SINCE - CLI_FIRST] = &in->since,
+	    [OPT_ISS - CLI_FIRST] = &in->iss,
+	    [OPT_JWKS - CLI_FIRST] = &in->jwks,
+	    [OPT_STATUS - CLI_FIRST] = &in->status,
+	    [OPT_STATUS_POLICY - CLI_FIRST] = &in->policy,
+	    [OPT_STATE - CLI_FIRST] = &in->state,
+	    [OPT_ROOT - CLI_FIRST] = &in->root,
+	    [OPT_AGENT - CLI_FIRST] = &in->agent,
+	    [OPT_TASK - CLI_FIRST] = &in->task,
+	    [OPT_SINCE - CLI_FIRST] = &in->since,
 	};
 
 	if (opt == 'a')
@@ -156,10 +156,10 @@ static void
 check_options(struct inspect *in)
 {
 	static const char *const states[] = {
-		"active", "revoked", "expired", "all", NULL};
+	    "active", "revoked", "expired", "all", NULL};
 	static const char *const sources[] = {"ledger", "none", NULL};
 	static const char *const policies[] = {
-		"require", "prefer", "skip", NULL};
+	    "require", "prefer", "skip", NULL};
 	bool verifies = in->audience != NULL || in->iss != NULL ||
 	    in->jwks != NULL || in->status != NULL || in->policy != NULL;
 
@@ -267,8 +267,8 @@ find_key(void *ctx, const char *kid)
 }
 
 static void
-verify_with_keys(const struct inspect *in, const struct buf *token,
-    struct verdict *v)
+verify_with_keys(
+    const struct inspect *in, const struct buf *token, struct verdict *v)
 {
 	const struct jwt_expect want = {.find_key = find_key,
 	    .ctx = in->keys,
@@ -330,8 +330,8 @@ verify(struct inspect *in, const struct buf *token)
 	    .len = token->len,
 	    .audience = in->audience,
 	    .status = in->source,
-	    .for_lineage = in->own && in->audience == NULL &&
-		in->source == STATUS_LEDGER};
+	    .for_lineage =
+		in->own && in->audience == NULL && in->source == STATUS_LEDGER};
 	struct verdict v;
 	struct err e;
 	int status;
@@ -387,8 +387,7 @@ inspect_operand(const char *operand, void *arg)
 static int
 each_operand(struct inspect *in, int (*fn)(const char *operand, void *arg))
 {
-	int status =
-	    cli_each_operand(in->operands, in->operand, fn, in);
+	int status = cli_each_operand(in->operands, in->operand, fn, in);
 	struct err e;
 
 	if (status != 0 || in->seen > 0)
@@ -456,7 +455,7 @@ decode_operand(const char *operand, void *arg)
 	}
 	/* --decode takes nothing but files, so ./ is not asked for. */
 	return cli_read_token(operand, &token, &e) < 0 ? fail(&e)
-							: decode(in, &token);
+						       : decode(in, &token);
 }
 
 static int
@@ -484,8 +483,8 @@ add_identity(const struct identity *id, void *arg)
 	if (in->common.quiet)
 		return 0;
 	if (in->common.json) {
-		if (record_identity(
-			in->lc.ledger, id, in->now, &record, &e) < 0)
+		if (record_identity(in->lc.ledger, id, in->now, &record, &e) <
+		    0)
 			cli_die(&e);
 		show(in, record);
 	} else if (in->tree != NULL) {

@@ -119,8 +119,8 @@ parse(struct keygen *k, int argc, char **argv)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(
-		    argc, argv, "+:" CLI_SHORT, options, NULL)) != -1)
+	while ((opt = getopt_long(argc, argv, "+:" CLI_SHORT, options, NULL)) !=
+	    -1)
 		if (opt >= OPT_ALG && opt <= OPT_SET_URL)
 			take_option(k, opt);
 		else if (!cli_common(&k->common, opt, help))
@@ -149,8 +149,8 @@ key_record(const struct key_row *row, int64_t now)
 	    o, "state", keystore_state_name(keystore_state(row, now)));
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
 		if (times[i].at != 0)
-			json_add_string(o, times[i].name,
-			    clock_stamp(times[i].at, stamp));
+			json_add_string(
+			    o, times[i].name, clock_stamp(times[i].at, stamp));
 		else
 			json_add_null(o, times[i].name);
 	return o;
@@ -193,8 +193,7 @@ static int
 list_keys(struct keygen *k, struct err *e)
 {
 	static struct key_row rows[1024];
-	int n = ledger_keys(
-	    k->lc.ledger, rows, sizeof rows / sizeof *rows, e);
+	int n = ledger_keys(k->lc.ledger, rows, sizeof rows / sizeof *rows, e);
 
 	if (n < 0)
 		return -1;
@@ -223,8 +222,7 @@ static int
 make_key(struct keygen *k, struct err *e)
 {
 	const struct key *key;
-	bool there =
-	    keystore_active(k->lc.keys, k->alg, false, &key, e) == 0;
+	bool there = keystore_active(k->lc.keys, k->alg, false, &key, e) == 0;
 
 	if (!there && e->code != ERR_MISSING)
 		return -1;
@@ -233,8 +231,8 @@ make_key(struct keygen *k, struct err *e)
 	if (commit(k, e) < 0)
 		return -1;
 	if (there)
-		cli_warn("there is an active %s key already",
-		    key_alg_name(k->alg));
+		cli_warn(
+		    "there is an active %s key already", key_alg_name(k->alg));
 	say_kid(k, key_kid(key));
 	return 0;
 }
@@ -249,8 +247,8 @@ rotate(struct keygen *k, struct err *e)
 	    commit(k, e) < 0)
 		return -1;
 	if (next.state == KEYSTATE_NEXT)
-		cli_warn("it signs from %s on",
-		    clock_stamp(next.activate_at, when));
+		cli_warn(
+		    "it signs from %s on", clock_stamp(next.activate_at, when));
 	say_kid(k, next.kid);
 	return 0;
 }
@@ -260,13 +258,14 @@ static int
 revoke_all(struct keygen *k, const char *kid, const char *why, struct err *e)
 {
 	const struct ledger_filter f = {
-		.kid = kid, .now = lifecycle_now(&k->lc)};
+	    .kid = kid, .now = lifecycle_now(&k->lc)};
 	size_t n;
 
 	if (lifecycle_revoke(&k->lc, &f, why, NULL, NULL, &n, e) < 0)
 		return -1;
 	if (n > 0)
-		cli_warn("%zu %s revoked", n, n == 1 ? "identity" : "identities");
+		cli_warn(
+		    "%zu %s revoked", n, n == 1 ? "identity" : "identities");
 	return 0;
 }
 
@@ -292,8 +291,8 @@ set_url(struct keygen *k, struct err *e)
 	int64_t live;
 
 	if (keystore_issuer_url(k->lc.keys, &url, &published, e) < 0 ||
-	    ledger_count_live(
-		k->lc.ledger, lifecycle_now(&k->lc), &live, e) < 0)
+	    ledger_count_live(k->lc.ledger, lifecycle_now(&k->lc), &live, e) <
+		0)
 		return -1;
 	if (published && strcmp(url, k->value) == 0)
 		return 0;
@@ -305,8 +304,7 @@ set_url(struct keygen *k, struct err *e)
 		    "live identities under the old URL: %lld; --force "
 		    "revokes %s",
 		    (long long)live, live == 1 ? "it" : "them");
-	if (keystore_set_url(k->lc.keys, k->value, e) < 0 ||
-	    commit(k, e) < 0)
+	if (keystore_set_url(k->lc.keys, k->value, e) < 0 || commit(k, e) < 0)
 		return -1;
 	return live > 0 ? revoke_all(k, NULL, "the issuer's URL changed", e)
 			: 0;
@@ -324,8 +322,7 @@ print_public(struct keygen *k, struct err *e)
 		return -1;
 	if (!k->common.quiet)
 		fputs(buf_str(&text), stdout);
-	if (!k->common.quiet && text.len > 0 &&
-	    text.ptr[text.len - 1] != '\n')
+	if (!k->common.quiet && text.len > 0 && text.ptr[text.len - 1] != '\n')
 		putchar('\n');
 	return 0;
 }

@@ -112,9 +112,8 @@ apply_profile(struct options *o, const struct settings *settings)
 		o->output = NULL;
 	if (o->format == NULL)
 		o->format = "token";
-	if (strcmp(o->format, "token") != 0 &&
-	    strcmp(o->format, "json") != 0 && strcmp(o->format, "env") != 0 &&
-	    strcmp(o->format, "header") != 0)
+	if (strcmp(o->format, "token") != 0 && strcmp(o->format, "json") != 0 &&
+	    strcmp(o->format, "env") != 0 && strcmp(o->format, "header") != 0)
 		cli_usage("format: not token, json, env or header");
 }
 
@@ -191,8 +190,7 @@ render(const struct options *o, const struct minted *m, int64_t now,
 		buf_addf(out, "EPHID_TOKEN=%s\nEPHID_ID=%s\nEPHID_ROOT=%s\n",
 		    buf_str(&m->token), m->identity.id, m->identity.root);
 	} else if (strcmp(o->format, "header") == 0) {
-		buf_addf(out, "Authorization: Bearer %s\n",
-		    buf_str(&m->token));
+		buf_addf(out, "Authorization: Bearer %s\n", buf_str(&m->token));
 	} else if (strcmp(o->format, "json") == 0) {
 		record = record_minted(m, now);
 		json_print(record, out);
@@ -210,8 +208,8 @@ write_stdout(const struct buf *text, struct err *e)
 	int copy;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (io_write_all(
-		STDOUT_FILENO, text->ptr, text->len, "to stdout", e) < 0)
+	if (io_write_all(STDOUT_FILENO, text->ptr, text->len, "to stdout", e) <
+	    0)
 		return -1;
 	copy = dup(STDOUT_FILENO);
 	if (copy >= 0 && close(copy) < 0)
@@ -220,8 +218,8 @@ write_stdout(const struct buf *text, struct err *e)
 }
 
 static int
-deliver(const struct options *o, const struct minted *m, int64_t now,
-    struct err *e)
+deliver(
+    const struct options *o, const struct minted *m, int64_t now, struct err *e)
 {
 	scoped(buf_free) struct buf text = {0};
 	char line[ID_LEN + 2];
@@ -229,12 +227,12 @@ deliver(const struct options *o, const struct minted *m, int64_t now,
 	render(o, m, now, &text);
 	snprintf(line, sizeof line, "%s\n", m->identity.id);
 	if (o->id_file != NULL &&
-	    io_replace_file(AT_FDCWD, o->id_file, 0600, line, ID_LEN + 1,
-		false, e) < 0)
+	    io_replace_file(
+		AT_FDCWD, o->id_file, 0600, line, ID_LEN + 1, false, e) < 0)
 		return -1;
 	if (o->output != NULL)
-		return io_replace_file(AT_FDCWD, o->output, 0600, text.ptr,
-		    text.len, false, e);
+		return io_replace_file(
+		    AT_FDCWD, o->output, 0600, text.ptr, text.len, false, e);
 	return write_stdout(&text, e);
 }
 
@@ -243,7 +241,7 @@ static void
 take_back(struct lifecycle *lc, const struct minted *m, const char *why)
 {
 	const struct ledger_filter f = {
-		.id = m->identity.id, .now = lifecycle_now(lc)};
+	    .id = m->identity.id, .now = lifecycle_now(lc)};
 	struct err e;
 	size_t n;
 

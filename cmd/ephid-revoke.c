@@ -127,8 +127,7 @@ parse(struct revoke *r, int argc, char **argv)
 	opterr = 0;
 	while ((opt = getopt_long(
 		    argc, argv, "+:n" CLI_SHORT, options, NULL)) != -1)
-		if (!take_option(r, opt) &&
-		    !cli_common(&r->common, opt, help))
+		if (!take_option(r, opt) && !cli_common(&r->common, opt, help))
 			cli_bad_option(argc, argv);
 	operands = optind < argc;
 	narrowed = r->root != NULL || r->task != NULL || r->agent != NULL ||
@@ -234,8 +233,7 @@ revoke_filter(struct revoke *r, struct ledger_filter *f)
 		result = ledger_each(r->lc.ledger, f,
 		    f->id != NULL ? print_once : print_tree, r, &e);
 	} else {
-		result = lifecycle_revoke(
-		    &r->lc, f, why, print_one, r, &n, &e);
+		result = lifecycle_revoke(&r->lc, f, why, print_one, r, &n, &e);
 	}
 	return result < 0 ? cli_report(&e) : 0;
 }
@@ -262,8 +260,7 @@ revoke_token(struct revoke *r, const struct buf *token, const char *name)
 		return cli_report(&e);
 	if (v.word != JWT_VALID) {
 		err_set(&e, ERR_INVALID, "%s: %s%s%s", name,
-		    jwt_verdict_word(v.word), *v.detail ? ": " : "",
-		    v.detail);
+		    jwt_verdict_word(v.word), *v.detail ? ": " : "", v.detail);
 		verdict_clear(&v);
 		return cli_report(&e);
 	}
@@ -339,9 +336,8 @@ print_dead(const struct identity *id, void *arg)
 static int
 sweep(struct revoke *r)
 {
-	const struct ledger_filter f = {.state = SELECT_ACTIVE,
-	    .held = true,
-	    .now = lifecycle_now(&r->lc)};
+	const struct ledger_filter f = {
+	    .state = SELECT_ACTIVE, .held = true, .now = lifecycle_now(&r->lc)};
 	struct err e;
 	size_t n;
 
@@ -357,8 +353,7 @@ sweep(struct revoke *r)
 	if (lifecycle_sweep(&r->lc, 0, &n, &e) < 0)
 		return cli_report(&e);
 	if (!r->common.quiet)
-		printf(r->common.json ? "{\"swept\":%zu}\n" : "swept %zu\n",
-		    n);
+		printf(r->common.json ? "{\"swept\":%zu}\n" : "swept %zu\n", n);
 	return 0;
 }
 
@@ -388,8 +383,8 @@ main(int argc, char **argv)
 	parse(&r, argc, argv);
 	if (open_home(&r, &e) < 0)
 		return not_found(&r, &e);
-	r.progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO) &&
-	    !r.common.quiet;
+	r.progress =
+	    isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO) && !r.common.quiet;
 	if (r.sweep)
 		status = sweep(&r);
 	else if (optind < argc)

@@ -135,8 +135,8 @@ cli_usage(const char *fmt, ...)
 	vsnprintf(e.text, sizeof e.text - 64, fmt, ap);
 	va_end(ap);
 	n = strlen(e.text);
-	snprintf(e.text + n, sizeof e.text - n, "; see '%s --help'",
-	    program.name);
+	snprintf(
+	    e.text + n, sizeof e.text - n, "; see '%s --help'", program.name);
 	cli_die(&e);
 }
 
@@ -258,7 +258,7 @@ fill(const char **value, const cJSON *profile, const char *name)
 		return;
 	}
 	if (cJSON_IsArray(m))
-		cJSON_ArrayForEach(item, m)
+		cJSON_ArrayForEach (item, m)
 			buf_addf(&text, "%s%s", text.len > 0 ? " " : "",
 			    cJSON_IsString(item) ? item->valuestring : "");
 	else
@@ -276,7 +276,7 @@ fill_list(cJSON **list, const cJSON *profile, const char *name)
 		return;
 	if (cJSON_IsString(m))
 		push(list, m->valuestring);
-	cJSON_ArrayForEach(item, m)
+	cJSON_ArrayForEach (item, m)
 		if (cJSON_IsString(item))
 			push(list, item->valuestring);
 }
@@ -379,7 +379,7 @@ check_audiences(const cJSON *list)
 	const cJSON *item;
 	struct err e;
 
-	cJSON_ArrayForEach(item, list)
+	cJSON_ArrayForEach (item, list)
 		if (audience_check(item->valuestring, &e) < 0)
 			cli_usage("%s", e.text);
 }
@@ -486,8 +486,8 @@ cli_read_token(const char *path, struct buf *out, struct err *e)
 	if (out->len == 0)
 		return err_set(e, ERR_INVALID, "%s: holds no token", name);
 	if (out->len > JWT_MAX)
-		return err_set(e, ERR_INVALID, "%s: longer than %d bytes",
-		    name, JWT_MAX);
+		return err_set(
+		    e, ERR_INVALID, "%s: longer than %d bytes", name, JWT_MAX);
 	return 0;
 }
 
@@ -657,8 +657,8 @@ cli_settings(const struct common_options *o, struct settings *out)
 	there = home_open(path, false, &home, &e) == 0;
 	if (!there && e.code != ERR_MISSING)
 		cli_die(&e);
-	if (settings_load(SYSCONFDIR "/config.json", there ? &home : NULL,
-		out, &e) < 0)
+	if (settings_load(
+		SYSCONFDIR "/config.json", there ? &home : NULL, out, &e) < 0)
 		cli_die(&e);
 	if (there)
 		home_close(&home);
@@ -669,10 +669,10 @@ cli_open(struct lifecycle *lc, const struct common_options *o,
     enum ledger_mode mode, struct err *e)
 {
 	struct lifecycle_where where = {
-		.program = program.name,
-		.home = o->home,
-		.mode = mode,
-		.now_ms = clock_now_ms(),
+	    .program = program.name,
+	    .home = o->home,
+	    .mode = mode,
+	    .now_ms = clock_now_ms(),
 	};
 	struct err swept;
 	size_t n;

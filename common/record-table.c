@@ -13,12 +13,12 @@ static const struct column {
 	const char *title;
 	size_t least; /* what remains when cut; 0: never cut */
 } columns[COLS] = {
-	[COL_ID] = {"ID", 0},
-	[COL_AGENT] = {"AGENT", 10},
-	[COL_STATE] = {"STATE", 0},
-	[COL_AGE] = {"AGE", 0},
-	[COL_EXPIRES] = {"EXPIRES", 0},
-	[COL_TASK] = {"TASK", 8},
+    [COL_ID] = {"ID", 0},
+    [COL_AGENT] = {"AGENT", 10},
+    [COL_STATE] = {"STATE", 0},
+    [COL_AGE] = {"AGE", 0},
+    [COL_EXPIRES] = {"EXPIRES", 0},
+    [COL_TASK] = {"TASK", 8},
 };
 #define GAP 2
 
@@ -99,8 +99,8 @@ shrink(const struct table *t, size_t widths[static COLS])
 	for (int c = 0; c < COLS; c++)
 		total += widths[c];
 	for (int c = COLS - 1; c >= 0 && total > room; c--) {
-		size_t spare = columns[c].least > 0 &&
-			widths[c] > columns[c].least
+		size_t spare =
+		    columns[c].least > 0 && widths[c] > columns[c].least
 		    ? widths[c] - columns[c].least
 		    : 0;
 		size_t cut = spare < total - room ? spare : total - room;

@@ -57,8 +57,8 @@ credential_record(const struct credential *c)
 
 /* Takes the list; `audience' is the first credential's. */
 static cJSON *
-identity_record(const struct identity *id, const char *audience, cJSON *list,
-    int64_t now)
+identity_record(
+    const struct identity *id, const char *audience, cJSON *list, int64_t now)
 {
 	cJSON *o = json_object();
 
@@ -110,7 +110,7 @@ record_identity(struct ledger *l, const struct identity *id, int64_t now,
 		return -1;
 	}
 	audience = json_string(cJSON_GetArrayItem(list, 0), "audience");
-	cJSON_ArrayForEach(c, list)
+	cJSON_ArrayForEach (c, list)
 		if (strcmp(json_string(c, "jti"), id->id) == 0)
 			audience = json_string(c, "audience");
 	*out = identity_record(id, audience, list, now);
@@ -192,12 +192,12 @@ add_value(const cJSON *v, struct buf *out)
 	const cJSON *item;
 
 	if (cJSON_IsString(v)) {
-		record_clean(*v->valuestring != '\0' ? v->valuestring : "-",
-		    out);
+		record_clean(
+		    *v->valuestring != '\0' ? v->valuestring : "-", out);
 	} else if (cJSON_IsBool(v)) {
 		buf_adds(out, cJSON_IsTrue(v) ? "yes" : "no");
 	} else if (cJSON_IsArray(v)) {
-		cJSON_ArrayForEach(item, v) {
+		cJSON_ArrayForEach (item, v) {
 			if (item != v->child)
 				buf_addc(out, ' ');
 			add_value(item, out);
@@ -233,8 +233,7 @@ add_state(const cJSON *v, const struct look *look, struct buf *out)
 	for (int s = ID_PENDING; s <= ID_EXPIRED; s++)
 		if (strcmp(v->valuestring,
 			identity_state_name((enum identity_state)s)) == 0) {
-			text_state(
-			    (enum identity_state)s, look->colour, out);
+			text_state((enum identity_state)s, look->colour, out);
 			return;
 		}
 	add_value(v, out);
@@ -246,7 +245,7 @@ longest_name(const cJSON *object)
 	const cJSON *m;
 	size_t n, longest = 0;
 
-	cJSON_ArrayForEach(m, object)
+	cJSON_ArrayForEach (m, object)
 		if (!cJSON_IsNull(m) && !is_nested(m) &&
 		    (n = text_width(m->string, false)) > longest)
 			longest = n;
@@ -257,8 +256,8 @@ static void add_block(const cJSON *object, size_t indent,
     const struct look *look, struct buf *out);
 
 static void
-add_nested(const cJSON *m, size_t indent, const struct look *look,
-    struct buf *out)
+add_nested(
+    const cJSON *m, size_t indent, const struct look *look, struct buf *out)
 {
 	const cJSON *item;
 
@@ -267,7 +266,7 @@ add_nested(const cJSON *m, size_t indent, const struct look *look,
 		add_block(m, indent, look, out);
 		return;
 	}
-	cJSON_ArrayForEach(item, m) {
+	cJSON_ArrayForEach (item, m) {
 		if (item != m->child)
 			buf_addc(out, '\n');
 		add_block(item, indent, look, out);
@@ -275,8 +274,8 @@ add_nested(const cJSON *m, size_t indent, const struct look *look,
 }
 
 static void
-add_member(const cJSON *m, size_t width, const struct look *look,
-    struct buf *out)
+add_member(
+    const cJSON *m, size_t width, const struct look *look, struct buf *out)
 {
 	text_pad(width - text_width(m->string, false) + 1, out);
 	if (strcmp(m->string, "state") == 0 && cJSON_IsString(m))
@@ -294,9 +293,8 @@ add_block(const cJSON *object, size_t indent, const struct look *look,
 	size_t width = longest_name(object);
 	const cJSON *m;
 
-	cJSON_ArrayForEach(m, object) {
-		if (cJSON_IsNull(m) ||
-		    (cJSON_IsArray(m) && m->child == NULL))
+	cJSON_ArrayForEach (m, object) {
+		if (cJSON_IsNull(m) || (cJSON_IsArray(m) && m->child == NULL))
 			continue;
 		text_pad(indent, out);
 		record_clean(m->string != NULL ? m->string : "", out);

@@ -50,8 +50,8 @@ int
 watch_wait(int fd, int reader, struct err *e)
 {
 	struct pollfd p[2] = {
-		{.fd = fd, .events = POLLIN},
-		{.fd = reader}, /* POLLERR comes unasked */
+	    {.fd = fd, .events = POLLIN},
+	    {.fd = reader}, /* POLLERR comes unasked */
 	};
 
 	while (poll(p, 2, -1) < 0)

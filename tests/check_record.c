@@ -99,8 +99,8 @@ cleaned(const char *text)
 START_TEST(clean_lets_text_be)
 {
 	ck_assert_str_eq(cleaned("review pr 481"), "review pr 481");
-	ck_assert_str_eq(cleaned("pr\u00fcfe \u65e5\u672c"),
-	    "pr\u00fcfe \u65e5\u672c");
+	ck_assert_str_eq(
+	    cleaned("pr\u00fcfe \u65e5\u672c"), "pr\u00fcfe \u65e5\u672c");
 	ck_assert_str_eq(cleaned(""), "");
 }
 END_TEST
@@ -119,7 +119,7 @@ START_TEST(clean_replaces_what_is_no_utf8)
 {
 	ck_assert_str_eq(cleaned("\377a"), "?a");
 	ck_assert_str_eq(cleaned("\2332J"), "?2J");
-	ck_assert_str_eq(cleaned("\300\257"), "??");      /* overlong "/" */
+	ck_assert_str_eq(cleaned("\300\257"), "??");	  /* overlong "/" */
 	ck_assert_str_eq(cleaned("\355\240\200"), "???"); /* surrogate */
 	ck_assert_str_eq(cleaned("\364\220\200\200"), "????");
 	ck_assert_str_eq(cleaned("\342\202"), "??"); /* cut short */
@@ -147,7 +147,7 @@ START_TEST(minted_has_the_stable_names)
 	m.credential.expires_at = NOW + 840;
 	buf_adds(&m.token, "a.b.c");
 	o = record_minted(&m, NOW);
-	cJSON_ArrayForEach(member, o)
+	cJSON_ArrayForEach (member, o)
 		ck_assert_str_eq(member->string, names[i++]);
 	ck_assert_uint_eq(i, sizeof names / sizeof *names);
 	ck_assert_str_eq(json_string(o, "audience"), aud);
