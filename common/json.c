@@ -225,8 +225,9 @@ scan_inside(struct scan *s, char close)
 			skip_space(s);
 		} while (take(s, ','));
 		if (!take(s, close))
-			return bad(s, close == '}' ? "expected ',' or '}'"
-						   : "expected ',' or ']'");
+			return bad(s,
+			    close == '}' ? "expected ',' or '}'"
+					 : "expected ',' or ']'");
 	}
 	s->depth--;
 	return 0;
@@ -285,13 +286,13 @@ find_duplicate(const cJSON *object)
 	const cJSON *member, *found = NULL, **sorted;
 	size_t n = 0;
 
-	cJSON_ArrayForEach(member, object)
+	cJSON_ArrayForEach (member, object)
 		n++;
 	if (n < 2)
 		return NULL;
 	sorted = xreallocarray(NULL, n, sizeof(*sorted));
 	n = 0;
-	cJSON_ArrayForEach(member, object)
+	cJSON_ArrayForEach (member, object)
 		sorted[n++] = member;
 	qsort(sorted, n, sizeof(*sorted), compare_names);
 	for (size_t i = 1; i < n && found == NULL; i++)
@@ -315,7 +316,7 @@ find_fault(const cJSON *value, const char **why)
 		*why = "the same name twice in one object";
 		return found;
 	}
-	cJSON_ArrayForEach(child, value)
+	cJSON_ArrayForEach (child, value)
 		if ((found = find_fault(child, why)) != NULL)
 			return found;
 	return NULL;
@@ -357,15 +358,14 @@ find_index(const cJSON *value, const cJSON *node, size_t *index)
 	if (value == node)
 		return true;
 	++*index;
-	cJSON_ArrayForEach(child, value)
+	cJSON_ArrayForEach (child, value)
 		if (find_index(child, node, index))
 			return true;
 	return false;
 }
 
 int
-json_line_of(
-    const char *text, size_t len, const cJSON *root, const cJSON *node)
+json_line_of(const char *text, size_t len, const cJSON *root, const cJSON *node)
 {
 	struct scan s = {.at = text, .end = text + len, .line = 1};
 
@@ -531,8 +531,7 @@ json_print(const cJSON *value, struct buf *out)
 		buf_adds(out, "null");
 	else {
 		buf_addc(out, object ? '{' : '[');
-		cJSON_ArrayForEach(child, value)
-		{
+		cJSON_ArrayForEach (child, value) {
 			if (child != value->child)
 				buf_addc(out, ',');
 			if (object) {

@@ -121,21 +121,18 @@ take_apart(const char *token, size_t len, struct parts *p, struct err *e)
 		return err_set(
 		    e, ERR_INVALID, "token: longer than %d bytes", JWT_MAX);
 	dot1 = memchr(token, '.', len);
-	dot2 = dot1 != NULL
-	    ? memchr(dot1 + 1, '.', (size_t)(end - dot1 - 1))
-	    : NULL;
+	dot2 = dot1 != NULL ? memchr(dot1 + 1, '.', (size_t)(end - dot1 - 1))
+			    : NULL;
 	/* A third dot is not in the alphabet and falls with the signature. */
 	if (dot2 == NULL)
 		return err_set(
 		    e, ERR_INVALID, "token: not three parts with dots");
 	p->signed_text = token;
 	p->signed_len = (size_t)(dot2 - token);
-	p->header =
-	    parse_part(token, (size_t)(dot1 - token), HEADER_MAX, e);
+	p->header = parse_part(token, (size_t)(dot1 - token), HEADER_MAX, e);
 	if (p->header == NULL)
 		return err_in(e, "token: header");
-	p->claims =
-	    parse_part(dot1 + 1, (size_t)(dot2 - dot1 - 1), JWT_MAX, e);
+	p->claims = parse_part(dot1 + 1, (size_t)(dot2 - dot1 - 1), JWT_MAX, e);
 	if (p->claims == NULL)
 		return err_in(e, "token: claims");
 	if (b64url_decode(dot2 + 1, (size_t)(end - dot2 - 1), &p->sig) < 0)
@@ -205,8 +202,8 @@ check_signature(
 	/* RFC 7515 section 4.1.1: the token says it, the key decides it. */
 	if (alg != key_alg(k))
 		return JWT_ALG_NOT_ALLOWED;
-	return key_verify(k, p->signed_text, p->signed_len, p->sig.ptr,
-		   p->sig.len)
+	return key_verify(
+		   k, p->signed_text, p->signed_len, p->sig.ptr, p->sig.len)
 	    ? JWT_VALID
 	    : JWT_BAD_SIGNATURE;
 }
@@ -221,7 +218,7 @@ is_audience(const cJSON *aud)
 		return true;
 	if (!cJSON_IsArray(aud) || aud->child == NULL)
 		return false;
-	cJSON_ArrayForEach(one, aud)
+	cJSON_ArrayForEach (one, aud)
 		if (!cJSON_IsString(one))
 			return false;
 	return true;
@@ -234,7 +231,7 @@ has_audience(const cJSON *aud, const char *ours)
 
 	if (cJSON_IsString(aud))
 		return strcmp(aud->valuestring, ours) == 0;
-	cJSON_ArrayForEach(one, aud)
+	cJSON_ArrayForEach (one, aud)
 		if (strcmp(one->valuestring, ours) == 0)
 			return true;
 	return false;

@@ -23,8 +23,8 @@ struct key {
 
 /* Takes pkey, which may be NULL (it could not be read), and holds it against
  * the kinds of keys there are. kid NULL: the thumbprint. */
-int key_adopt(EVP_PKEY *pkey, bool private, const char *kid,
-    struct key **out, struct err *e);
+int key_adopt(EVP_PKEY *pkey, bool private, const char *kid, struct key **out,
+    struct err *e);
 
 /* Keys from their numbers; NULL when they are none (a point that is not on
  * the curve), with OpenSSL's error queue emptied. secret NULL: public. */

@@ -32,8 +32,8 @@ add_number(cJSON *jwk, const char *name, const EVP_PKEY *pkey,
 		abort();
 	if (width == 0)
 		width = BN_num_bytes(bn);
-	if (BN_bn2binpad(bn,
-		(uint8_t *)buf_room(&bytes, (size_t)width), width) != width)
+	if (BN_bn2binpad(
+		bn, (uint8_t *)buf_room(&bytes, (size_t)width), width) != width)
 		abort();
 	add_b64(jwk, name, bytes.ptr, (size_t)width);
 	BN_free(bn);
@@ -50,10 +50,10 @@ key_required_members(const struct key *k)
 	case KEY_ES256:
 		json_add_string(jwk, "crv", "P-256");
 		json_add_string(jwk, "kty", "EC");
-		add_number(jwk, "x", k->pkey, OSSL_PKEY_PARAM_EC_PUB_X,
-		    P256_BYTES);
-		add_number(jwk, "y", k->pkey, OSSL_PKEY_PARAM_EC_PUB_Y,
-		    P256_BYTES);
+		add_number(
+		    jwk, "x", k->pkey, OSSL_PKEY_PARAM_EC_PUB_X, P256_BYTES);
+		add_number(
+		    jwk, "y", k->pkey, OSSL_PKEY_PARAM_EC_PUB_Y, P256_BYTES);
 		break;
 	case KEY_RS256:
 		add_number(jwk, "e", k->pkey, OSSL_PKEY_PARAM_RSA_E, 0);
@@ -152,9 +152,9 @@ static const struct kind {
 	enum key_alg alg;
 	EVP_PKEY *(*read)(const cJSON *jwk);
 } kinds[] = {
-	{"EC", "P-256", KEY_ES256, p256_from_jwk},
-	{"RSA", NULL, KEY_RS256, rsa_from_jwk},
-	{"OKP", "Ed25519", KEY_ED25519, ed25519_from_jwk},
+    {"EC", "P-256", KEY_ES256, p256_from_jwk},
+    {"RSA", NULL, KEY_RS256, rsa_from_jwk},
+    {"OKP", "Ed25519", KEY_ED25519, ed25519_from_jwk},
 };
 
 static const struct kind *
@@ -196,8 +196,8 @@ key_from_jwk(const cJSON *jwk, struct key **out, struct err *e)
 	if (json_get(jwk, "d") != NULL)
 		return err_set(e, ERR_INVALID, "jwk: holds a private key");
 	if (!alg_agrees(jwk, kind->alg))
-		return err_set(
-		    e, ERR_INVALID, "jwk: alg is not %s, as the key is",
+		return err_set(e, ERR_INVALID,
+		    "jwk: alg is not %s, as the key is",
 		    key_alg_name(kind->alg));
 	if (json_get(jwk, "kid") != NULL && (kid == NULL || *kid == '\0'))
 		return err_set(e, ERR_INVALID, "jwk: bad kid");
@@ -223,8 +223,9 @@ is_for_signatures(const cJSON *jwk)
 		return false;
 	if (ops == NULL)
 		return true;
-	cJSON_ArrayForEach(op, ops)
-		if (cJSON_IsString(op) && strcmp(op->valuestring, "verify") == 0)
+	cJSON_ArrayForEach (op, ops)
+		if (cJSON_IsString(op) &&
+		    strcmp(op->valuestring, "verify") == 0)
 			return true;
 	return false;
 }
@@ -253,8 +254,7 @@ keyset_parse(const char *text, size_t len, struct keyset **out, struct err *e)
 		return err_in(e, "key set");
 	if (!cJSON_IsArray(keys = json_get(root, "keys")))
 		return err_set(e, ERR_INVALID, "key set: no array 'keys'");
-	cJSON_ArrayForEach(jwk, keys)
-	{
+	cJSON_ArrayForEach (jwk, keys) {
 		struct err why;
 		struct key *k;
 

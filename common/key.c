@@ -266,8 +266,7 @@ key_generate(enum key_alg alg, struct key **out, struct err *e)
 		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 		break;
 	case KEY_RS256:
-		pkey =
-		    EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)RSA_BITS);
+		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)RSA_BITS);
 		break;
 	case KEY_ED25519:
 		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
@@ -282,8 +281,8 @@ key_generate(enum key_alg alg, struct key **out, struct err *e)
 }
 
 static bool
-begins_with(
-    const uint8_t *der, size_t len, const uint8_t *prefix, size_t n, size_t rest)
+begins_with(const uint8_t *der, size_t len, const uint8_t *prefix, size_t n,
+    size_t rest)
 {
 	return len == n + rest && memcmp(der, prefix, n) == 0;
 }
@@ -294,8 +293,8 @@ private_from_known_shape(const uint8_t *der, size_t len)
 {
 	const uint8_t *secret, *between;
 
-	if (begins_with(der, len, ed25519_pkcs8, sizeof ed25519_pkcs8,
-		ED25519_BYTES))
+	if (begins_with(
+		der, len, ed25519_pkcs8, sizeof ed25519_pkcs8, ED25519_BYTES))
 		return EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL,
 		    der + sizeof ed25519_pkcs8, ED25519_BYTES);
 	if (!begins_with(der, len, p256_pkcs8, sizeof p256_pkcs8,
@@ -322,8 +321,8 @@ public_from_known_shape(const uint8_t *der, size_t len)
 static EVP_PKEY *
 private_from_pkcs8(const uint8_t *der, size_t len)
 {
-	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(
-	    NULL, &(const uint8_t *){der}, (long)len);
+	PKCS8_PRIV_KEY_INFO *info =
+	    d2i_PKCS8_PRIV_KEY_INFO(NULL, &(const uint8_t *){der}, (long)len);
 	EVP_PKEY *pkey = info != NULL ? EVP_PKCS82PKEY(info) : NULL;
 
 	PKCS8_PRIV_KEY_INFO_free(info);
@@ -384,8 +383,7 @@ key_from_public_pem(
 		return err_set(e, ERR_INVALID, "not a public key PEM file");
 	p = (const uint8_t *)buf_str(&der);
 	if ((pkey = public_from_known_shape(p, der.len)) == NULL)
-		pkey = d2i_PUBKEY(
-		    NULL, &(const uint8_t *){p}, (long)der.len);
+		pkey = d2i_PUBKEY(NULL, &(const uint8_t *){p}, (long)der.len);
 	return key_adopt(pkey, false, NULL, out, e);
 }
 
@@ -471,8 +469,8 @@ ecdsa_from_der(const uint8_t *der, size_t len, uint8_t out[static ES256_SIG])
 
 	if (sig == NULL ||
 	    BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, P256_BYTES) < 0 ||
-	    BN_bn2binpad(
-		ECDSA_SIG_get0_s(sig), out + P256_BYTES, P256_BYTES) < 0)
+	    BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + P256_BYTES, P256_BYTES) <
+		0)
 		return -1;
 	return 0;
 }
@@ -495,8 +493,8 @@ ecdsa_to_der(const uint8_t *rs, uint8_t **der)
 }
 
 static int
-sign_raw(const struct key *k, const void *data, size_t n, uint8_t *out,
-    size_t *len)
+sign_raw(
+    const struct key *k, const void *data, size_t n, uint8_t *out, size_t *len)
 {
 	scoped(free_md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
@@ -534,8 +532,7 @@ verify_raw(const struct key *k, const void *data, size_t n, const uint8_t *sig,
 {
 	scoped(free_md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool good = ctx != NULL &&
-	    EVP_DigestVerifyInit(ctx, NULL, digest_of(k), NULL, k->pkey) ==
-		1 &&
+	    EVP_DigestVerifyInit(ctx, NULL, digest_of(k), NULL, k->pkey) == 1 &&
 	    EVP_DigestVerify(ctx, sig, len, data, n) == 1;
 
 	forget_errors();

@@ -64,8 +64,7 @@ statuslist_get(const struct statuslist *s, uint32_t i)
 {
 	if (i >= s->size)
 		return -1;
-	return s->bytes[byte_of(s, i)] >> shift_of(s, i) &
-	    ((1 << s->bits) - 1);
+	return s->bytes[byte_of(s, i)] >> shift_of(s, i) & ((1 << s->bits) - 1);
 }
 
 int
@@ -100,15 +99,13 @@ inflate_into(z_stream *z, size_t limit, struct buf *out)
 }
 
 static int
-inflate_all(
-    const struct buf *in, size_t limit, struct buf *out, struct err *e)
+inflate_all(const struct buf *in, size_t limit, struct buf *out, struct err *e)
 {
 	z_stream z = {.next_in = (Bytef *)in->ptr, .avail_in = (uInt)in->len};
 	int rc;
 
 	if (inflateInit(&z) != Z_OK)
-		return err_set(
-		    e, ERR_SYSTEM, "cannot inflate a status list");
+		return err_set(e, ERR_SYSTEM, "cannot inflate a status list");
 	rc = inflate_into(&z, limit, out);
 	inflateEnd(&z);
 	if (rc == Z_STREAM_END)
@@ -128,14 +125,13 @@ statuslist_decode(const char *lst, size_t len, unsigned bits, size_t limit,
 	scoped(buf_free) struct buf bytes = {0};
 
 	if (!is_width(bits))
-		return err_set(e, ERR_INVALID,
-		    "status list: bits is not 1, 2, 4 or 8");
+		return err_set(
+		    e, ERR_INVALID, "status list: bits is not 1, 2, 4 or 8");
 	/* Entries are counted in 32 bits. */
 	if (limit > UINT32_MAX / 8)
 		limit = UINT32_MAX / 8;
 	if (len > UINT32_MAX || b64url_decode(lst, len, &packed) < 0)
-		return err_set(
-		    e, ERR_INVALID, "status list: not base64url");
+		return err_set(e, ERR_INVALID, "status list: not base64url");
 	if (inflate_all(&packed, limit, &bytes, e) < 0)
 		return -1;
 	statuslist_init(out, bits, (uint32_t)(bytes.len * 8 / bits));

@@ -67,9 +67,8 @@ START_TEST(b64_refusals)
 		scoped(buf_free) struct buf out = {0};
 
 		buf_adds(&out, "kept");
-		ck_assert_msg(
-		    b64url_decode(bad[i], strlen(bad[i]), &out) == -1, "%s",
-		    bad[i]);
+		ck_assert_msg(b64url_decode(bad[i], strlen(bad[i]), &out) == -1,
+		    "%s", bad[i]);
 		ck_assert_str_eq(buf_str(&out), "kept");
 	}
 	ck_assert_int_eq(b64url_decode("Zm8\0", 4, &nul), -1);
@@ -145,9 +144,8 @@ START_TEST(durations_are_read)
 		struct err e;
 		int64_t ms = -1;
 
-		ck_assert_msg(
-		    clock_parse_duration(good[i].text, &ms, &e) == 0, "%s",
-		    good[i].text);
+		ck_assert_msg(clock_parse_duration(good[i].text, &ms, &e) == 0,
+		    "%s", good[i].text);
 		ck_assert_int_eq(ms, good[i].ms);
 	}
 }
@@ -164,8 +162,8 @@ START_TEST(durations_are_refused)
 		struct err e = {0};
 		int64_t ms = -7;
 
-		ck_assert_msg(clock_parse_duration(bad[i], &ms, &e) == -1,
-		    "%s", bad[i]);
+		ck_assert_msg(
+		    clock_parse_duration(bad[i], &ms, &e) == -1, "%s", bad[i]);
 		ck_assert_int_eq(e.code, ERR_USAGE);
 		ck_assert_int_eq(ms, -7);
 	}
@@ -198,8 +196,7 @@ START_TEST(stamps_and_sums)
 	char out[CLOCK_STAMP_MAX];
 
 	ck_assert_str_eq(clock_stamp(0, out), "1970-01-01T00:00:00Z");
-	ck_assert_str_eq(
-	    clock_stamp(1795484000, out), "2026-11-24T01:33:20Z");
+	ck_assert_str_eq(clock_stamp(1795484000, out), "2026-11-24T01:33:20Z");
 	ck_assert_str_eq(clock_stamp(INT64_MAX, out), "-");
 	ck_assert(clock_add(1, 2) == 3);
 	ck_assert(clock_add(INT64_MAX, 1) == INT64_MAX);
@@ -222,8 +219,7 @@ START_TEST(errors_are_worded)
 	ck_assert_int_eq(e.code, ERR_DENIED);
 	errno = ENOENT;
 	ck_assert_int_eq(err_sys(&e, "cannot open 'x'"), -1);
-	ck_assert_str_eq(
-	    e.text, "cannot open 'x': No such file or directory");
+	ck_assert_str_eq(e.text, "cannot open 'x': No such file or directory");
 	ck_assert_int_eq(e.code, ERR_SYSTEM);
 	ck_assert_int_eq(errno, ENOENT);
 	memset(longer, 'x', sizeof longer - 1);
@@ -280,8 +276,7 @@ check_file(const char *name, const char *content, mode_t mode)
 	struct err e;
 	struct stat st;
 
-	ck_assert_msg(
-	    io_read_file(dir, name, 4096, &b, &e) == 0, "%s", e.text);
+	ck_assert_msg(io_read_file(dir, name, 4096, &b, &e) == 0, "%s", e.text);
 	ck_assert_str_eq(buf_str(&b), content);
 	ck_assert_int_eq(fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, mode);
@@ -292,9 +287,8 @@ START_TEST(files_are_made_once)
 	struct err e;
 
 	umask(0777);
-	ck_assert_msg(
-	    io_create_file(dir, "a", 0640, "one", 3, true, &e) == 0, "%s",
-	    e.text);
+	ck_assert_msg(io_create_file(dir, "a", 0640, "one", 3, true, &e) == 0,
+	    "%s", e.text);
 	check_file("a", "one", 0640);
 	ck_assert_int_eq(
 	    io_create_file(dir, "a", 0600, "two", 3, false, &e), -1);
@@ -348,8 +342,7 @@ START_TEST(only_files_are_read)
 	ck_assert_int_eq(mkfifoat(dir, "fifo", 0600), 0);
 	ck_assert_int_eq(io_read_file(dir, "fifo", 9, &b, &e), -1);
 	ck_assert_int_eq(e.code, ERR_INVALID);
-	ck_assert_int_eq(
-	    io_read_file(AT_FDCWD, "/dev/zero", 9, &b, &e), -1);
+	ck_assert_int_eq(io_read_file(AT_FDCWD, "/dev/zero", 9, &b, &e), -1);
 	ck_assert_int_eq(e.code, ERR_INVALID);
 }
 END_TEST

@@ -159,7 +159,8 @@ END_TEST
 
 START_TEST(finds_the_line_of_a_node)
 {
-	static const char text[] = "{\"a\":\n [1,\n  {\"b\":\n  2}],\n\"c\"\n:3}";
+	static const char text[] =
+	    "{\"a\":\n [1,\n  {\"b\":\n  2}],\n\"c\"\n:3}";
 	struct err e;
 	cJSON *root = parse(text, &e);
 	const cJSON *a = json_get(root, "a");
@@ -281,8 +282,8 @@ main(void)
 
 	tcase_add_loop_test(t, takes_what_is_json, 0,
 	    (int)(sizeof accepted / sizeof *accepted));
-	tcase_add_loop_test(t, refuses_what_is_not, 0,
-	    (int)(sizeof refused / sizeof *refused));
+	tcase_add_loop_test(
+	    t, refuses_what_is_not, 0, (int)(sizeof refused / sizeof *refused));
 	tcase_add_test(t, refuses_nul_bytes);
 	tcase_add_test(t, errors_name_the_line);
 	tcase_add_test(t, finds_the_line_of_a_node);

@@ -14,9 +14,9 @@
 #define NOW INT64_C(1795484000)
 #define ISS "https://id.acme.example/ephid"
 #define AUD "https://mcp.acme.example"
-#define CLAIMS                                                                \
-	"{\"iss\":\"" ISS "\",\"aud\":\"" AUD "\",\"sub\":\"s\","              \
-	"\"iat\":1795484000,\"nbf\":1795483970,\"exp\":1795484900,"           \
+#define CLAIMS                                                      \
+	"{\"iss\":\"" ISS "\",\"aud\":\"" AUD "\",\"sub\":\"s\","   \
+	"\"iat\":1795484000,\"nbf\":1795483970,\"exp\":1795484900," \
 	"\"jti\":\"j\"}"
 
 static struct key *keys[KEY_ALGS], *stranger;
@@ -125,8 +125,7 @@ forge_raw(const struct key *k, const char *header, const char *claims)
 
 /* One under a usual header. */
 static struct buf
-forge(const struct key *k, const char *alg, const char *typ,
-    const char *claims)
+forge(const struct key *k, const char *alg, const char *typ, const char *claims)
 {
 	scoped(free_string) char *header =
 	    xasprintf("{\"alg\":\"%s\",\"typ\":\"%s\",\"kid\":\"%s\"}", alg,
@@ -163,8 +162,7 @@ good_token(enum key_alg alg)
 	struct err e;
 
 	claims = json_parse(CLAIMS, strlen(CLAIMS), &e);
-	ck_assert_int_eq(
-	    jwt_sign(keys[alg], "at+jwt", claims, &token, &e), 0);
+	ck_assert_int_eq(jwt_sign(keys[alg], "at+jwt", claims, &token, &e), 0);
 	return token;
 }
 
@@ -206,8 +204,8 @@ START_TEST(flipped_bits)
 
 	for (size_t bit = 0; bit < token.len * 8; bit++) {
 		token.ptr[bit / 8] ^= (char)(1 << bit % 8);
-		ck_assert_msg(verify_bytes(token.ptr, token.len, &want) !=
-			JWT_VALID,
+		ck_assert_msg(
+		    verify_bytes(token.ptr, token.len, &want) != JWT_VALID,
 		    "bit %zu does not matter", bit);
 		token.ptr[bit / 8] ^= (char)(1 << bit % 8);
 	}
@@ -232,10 +230,8 @@ START_TEST(cut_and_extended)
 		    verify_bytes(token.ptr, token.len, &want), JWT_VALID);
 		buf_trim(&token, n);
 	}
-	ck_assert_int_eq(
-	    verify_bytes(token.ptr, n + 1, &want), JWT_MALFORMED);
-	ck_assert_int_ne(
-	    verify_bytes(token.ptr + 1, n - 1, &want), JWT_VALID);
+	ck_assert_int_eq(verify_bytes(token.ptr, n + 1, &want), JWT_MALFORMED);
+	ck_assert_int_ne(verify_bytes(token.ptr + 1, n - 1, &want), JWT_VALID);
 }
 END_TEST
 
@@ -270,8 +266,8 @@ START_TEST(algorithms_are_the_keys)
 			scoped(buf_free) struct buf token = forge(keys[i],
 			    key_alg_name((enum key_alg)j), "at+jwt", CLAIMS);
 
-			check_verdict(&token,
-			    i == j ? JWT_VALID : JWT_ALG_NOT_ALLOWED);
+			check_verdict(
+			    &token, i == j ? JWT_VALID : JWT_ALG_NOT_ALLOWED);
 		}
 }
 END_TEST
@@ -280,11 +276,11 @@ START_TEST(unsigned_tokens)
 {
 	for (int i = 0; i < KEY_ALGS; i++)
 		for (int none = 0; none < 2; none++) {
-			scoped(free_string) char *header = xasprintf(
-			    "{\"alg\":\"%s\",\"typ\":\"JWT\","
-			    "\"kid\":\"%s\"}",
-			    none ? "none" : key_alg_name((enum key_alg)i),
-			    key_kid(keys[i]));
+			scoped(free_string) char *header =
+			    xasprintf("{\"alg\":\"%s\",\"typ\":\"JWT\","
+				      "\"kid\":\"%s\"}",
+				none ? "none" : key_alg_name((enum key_alg)i),
+				key_kid(keys[i]));
 			scoped(buf_free) struct buf token = {0};
 
 			b64url_encode(header, strlen(header), &token);
@@ -417,8 +413,8 @@ START_TEST(headers)
 	    JWT_MALFORMED);
 	check_header("{\"ALG\":\"ES256\",\"typ\":\"JWT\"}", JWT_MALFORMED);
 	check_header("{\"alg\":\"ES256\",\"typ\":\"JWT\"} x", JWT_MALFORMED);
-	check_header("{\"alg\":\"ES256\\u0000\",\"typ\":\"JWT\"}",
-	    JWT_MALFORMED);
+	check_header(
+	    "{\"alg\":\"ES256\\u0000\",\"typ\":\"JWT\"}", JWT_MALFORMED);
 	check_header("{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"../x\"}",
 	    JWT_UNKNOWN_KID);
 	buf_adds(&wide, "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"x\":\"");
@@ -435,16 +431,14 @@ START_TEST(keys_by_kid)
 {
 	scoped(buf_free) struct buf unknown =
 	    forge(stranger, "ES256", "at+jwt", CLAIMS);
-	scoped(buf_free) struct buf foreign = forge(stranger, "ES256",
-	    "at+jwt",
+	scoped(buf_free) struct buf foreign = forge(stranger, "ES256", "at+jwt",
 	    "{\"iss\":\"https://other.example\",\"aud\":\"" AUD
 	    "\",\"exp\":1795484900}");
-	scoped(buf_free) struct buf nameless =
-	    forge_raw(keys[KEY_ES256], "{\"alg\":\"ES256\",\"typ\":\"JWT\"}",
-		CLAIMS);
-	scoped(free_string) char *stolen_name = xasprintf(
-	    "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
-	    key_kid(keys[KEY_ES256]));
+	scoped(buf_free) struct buf nameless = forge_raw(
+	    keys[KEY_ES256], "{\"alg\":\"ES256\",\"typ\":\"JWT\"}", CLAIMS);
+	scoped(free_string) char *stolen_name =
+	    xasprintf("{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
+		key_kid(keys[KEY_ES256]));
 	scoped(buf_free) struct buf forged =
 	    forge_raw(stranger, stolen_name, CLAIMS);
 
@@ -455,8 +449,7 @@ START_TEST(keys_by_kid)
 }
 END_TEST
 
-#define BODY(iss, aud, rest) \
-	"{\"iss\":" iss ",\"aud\":" aud rest "}"
+#define BODY(iss, aud, rest) "{\"iss\":" iss ",\"aud\":" aud rest "}"
 #define I "\"" ISS "\""
 #define A "\"" AUD "\""
 #define E ",\"exp\":1795484900"
@@ -471,8 +464,8 @@ START_TEST(issuers_and_audiences)
 	check_claims("{\"ISS\":" I ",\"aud\":" A E "}", JWT_MALFORMED);
 	check_claims(BODY(I, "[" A "]", E), JWT_VALID);
 	check_claims(BODY(I, "[\"x\"," A "]", E), JWT_VALID);
-	check_claims(BODY(I, "\"https://MCP.acme.example\"", E),
-	    JWT_WRONG_AUDIENCE);
+	check_claims(
+	    BODY(I, "\"https://MCP.acme.example\"", E), JWT_WRONG_AUDIENCE);
 	check_claims(BODY(I, "\"" AUD "/\"", E), JWT_WRONG_AUDIENCE);
 	check_claims(BODY(I, "\"*\"", E), JWT_WRONG_AUDIENCE);
 	check_claims(BODY(I, "[\"x\",\"y\"]", E), JWT_WRONG_AUDIENCE);
@@ -551,11 +544,11 @@ END_TEST
 /* A bad signature is said before anything that the claims say. */
 START_TEST(signature_before_claims)
 {
-	scoped(free_string) char *header = xasprintf(
-	    "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
-	    key_kid(keys[KEY_ES256]));
-	scoped(buf_free) struct buf token = forge_raw(stranger, header,
-	    "{\"iss\":\"https://other.example\",\"exp\":1}");
+	scoped(free_string) char *header =
+	    xasprintf("{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
+		key_kid(keys[KEY_ES256]));
+	scoped(buf_free) struct buf token = forge_raw(
+	    stranger, header, "{\"iss\":\"https://other.example\",\"exp\":1}");
 
 	check_verdict(&token, JWT_BAD_SIGNATURE);
 }
@@ -591,11 +584,9 @@ START_TEST(decode_says_why)
 
 	ck_assert_int_eq(jwt_decode("x", 1, &header, &claims, &e), -1);
 	ck_assert_str_eq(e.text, "token: not three parts with dots");
-	ck_assert_int_eq(
-	    jwt_decode("e30.W10.", 8, &header, &claims, &e), -1);
+	ck_assert_int_eq(jwt_decode("e30.W10.", 8, &header, &claims, &e), -1);
 	ck_assert_str_eq(e.text, "token: claims: not a JSON object");
-	ck_assert_int_eq(
-	    jwt_decode("e30.e30.!", 9, &header, &claims, &e), -1);
+	ck_assert_int_eq(jwt_decode("e30.e30.!", 9, &header, &claims, &e), -1);
 	ck_assert_str_eq(e.text, "token: signature: not base64url");
 	ck_assert_int_eq(
 	    jwt_decode("secret.e30.", 11, &header, &claims, &e), -1);

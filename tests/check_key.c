@@ -24,9 +24,8 @@ read_vectors(const char *name)
 	struct err e;
 	cJSON *v;
 
-	ck_assert_msg(
-	    io_read_file(AT_FDCWD, path, 1 << 20, &text, &e) == 0, "%s",
-	    e.text);
+	ck_assert_msg(io_read_file(AT_FDCWD, path, 1 << 20, &text, &e) == 0,
+	    "%s", e.text);
 	v = json_parse(buf_str(&text), text.len, &e);
 	ck_assert_msg(v != NULL, "%s", e.text);
 	return v;
@@ -83,8 +82,7 @@ START_TEST(verifies_the_rfcs)
 	const cJSON *v;
 	struct err e;
 
-	cJSON_ArrayForEach(v, all)
-	{
+	cJSON_ArrayForEach (v, all) {
 		scoped(free_key) struct key *k = NULL;
 		scoped(buf_free) struct buf sig = {0};
 		const char *jws = json_string(v, "jws");
@@ -113,8 +111,7 @@ START_TEST(thumbprints_of_the_rfcs)
 	const cJSON *v;
 	struct err e;
 
-	cJSON_ArrayForEach(v, all)
-	{
+	cJSON_ArrayForEach (v, all) {
 		scoped(free_key) struct key *k = NULL;
 
 		ck_assert_int_eq(key_from_jwk(json_get(v, "jwk"), &k, &e), 0);
@@ -154,8 +151,7 @@ START_TEST(round_trips)
 	ck_assert(strstr(buf_str(&pub), "PRIVATE") == NULL);
 	ck_assert_int_eq(
 	    key_from_private_pem(pem.ptr, pem.len, &private, &e), 0);
-	ck_assert_int_eq(
-	    key_from_public_pem(pub.ptr, pub.len, &public, &e), 0);
+	ck_assert_int_eq(key_from_public_pem(pub.ptr, pub.len, &public, &e), 0);
 	ck_assert_int_eq(key_from_jwk(jwk, &jwk_key, &e), 0);
 	ck_assert_ptr_null(json_get(jwk, "d"));
 	ck_assert_str_eq(json_string(jwk, "use"), "sig");
@@ -240,8 +236,8 @@ pem_of(EVP_PKEY *pkey, bool private, struct buf *out)
 	if (!private)
 		ck_assert_int_eq(PEM_write_bio_PUBKEY(bio, pkey), 1);
 	else
-		ck_assert_int_eq(PEM_write_bio_PKCS8PrivateKey(bio, pkey,
-				     NULL, NULL, 0, NULL, NULL),
+		ck_assert_int_eq(PEM_write_bio_PKCS8PrivateKey(
+				     bio, pkey, NULL, NULL, 0, NULL, NULL),
 		    1);
 	n = BIO_get_mem_data(bio, &text);
 	buf_add(out, text, (size_t)n);
@@ -280,8 +276,7 @@ START_TEST(refuses_other_kinds)
 	check_refused_key(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1"));
 	check_refused_key(EVP_PKEY_Q_keygen(NULL, NULL, "ED448"));
 	check_refused_key(EVP_PKEY_Q_keygen(NULL, NULL, "X25519"));
-	check_refused_key(
-	    EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024));
+	check_refused_key(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024));
 }
 END_TEST
 
@@ -320,8 +315,8 @@ START_TEST(survives_damaged_pem)
 	for (size_t n = 0; n + 1 < pem.len; n++) {
 		struct key *cut = NULL;
 
-		ck_assert_int_eq(key_from_private_pem(pem.ptr, n, &cut, &e),
-		    -1);
+		ck_assert_int_eq(
+		    key_from_private_pem(pem.ptr, n, &cut, &e), -1);
 	}
 	for (size_t i = 0; i < pem.len; i += 7) {
 		scoped(free_key) struct key *odd = NULL;
@@ -337,10 +332,11 @@ END_TEST
 
 #define X "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
 #define Y "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
-#define EC(x, y) "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" x \
-		 "\",\"y\":\"" y "\""
-#define OKP "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":" \
-	    "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\""
+#define EC(x, y) \
+	"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" x "\",\"y\":\"" y "\""
+#define OKP                                           \
+	"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":" \
+	"\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\""
 
 START_TEST(takes_good_jwks)
 {
@@ -349,13 +345,12 @@ START_TEST(takes_good_jwks)
 
 	ck_assert_int_eq(from_jwk_text(EC(X, Y) "}", &a, &e), 0);
 	ck_assert_int_eq(key_alg(a), KEY_ES256);
-	ck_assert_int_eq(from_jwk_text(EC(X, Y)
-			     ",\"kid\":\"../k\",\"alg\":\"ES256\"}",
-			     &b, &e),
+	ck_assert_int_eq(
+	    from_jwk_text(
+		EC(X, Y) ",\"kid\":\"../k\",\"alg\":\"ES256\"}", &b, &e),
 	    0);
 	ck_assert_str_eq(key_kid(b), "../k");
-	ck_assert_int_eq(
-	    from_jwk_text(OKP ",\"alg\":\"EdDSA\"}", &c, &e), 0);
+	ck_assert_int_eq(from_jwk_text(OKP ",\"alg\":\"EdDSA\"}", &c, &e), 0);
 	ck_assert_int_eq(key_alg(c), KEY_ED25519);
 }
 END_TEST
@@ -369,10 +364,10 @@ static const char *const bad_jwks[] = {
     "{\"kty\":\"ec\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":\"" Y "\"}",
     "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\"}",
     "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":1}",
-    EC(Y, X) "}",		/* not on the curve */
-    EC("AA", Y) "}",		/* too short */
-    EC("AAAA" X, Y) "}",	/* too long */
-    EC(X "=", Y) "}",		/* padding */
+    EC(Y, X) "}",	 /* not on the curve */
+    EC("AA", Y) "}",	 /* too short */
+    EC("AAAA" X, Y) "}", /* too long */
+    EC(X "=", Y) "}",	 /* padding */
     EC("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEV", Y) "}", /* spare bits */
     EC("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") "}",
@@ -456,13 +451,14 @@ START_TEST(key_sets)
 	struct err e;
 
 	ck_assert_int_eq(
-	    parse_set("{\"keys\":[" EC(X, Y) ",\"kid\":\"a\"},"
-		      OKP ",\"kid\":\"b\",\"use\":\"sig\"},"
-		      OKP ",\"kid\":\"c\",\"use\":\"enc\"},"
-		      OKP ",\"kid\":\"d\",\"key_ops\":[\"sign\"]},"
-		      OKP ",\"kid\":\"e\",\"key_ops\":[\"verify\"]},"
-		      "{\"kty\":\"new\",\"kid\":\"f\"},17,null,"
-		      EC(Y, X) ",\"kid\":\"g\"}],\"x\":1}",
+	    parse_set("{\"keys\":[" EC(
+			  X, Y) ",\"kid\":\"a\"}," OKP
+				",\"kid\":\"b\",\"use\":\"sig\"}," OKP
+				",\"kid\":\"c\",\"use\":\"enc\"}," OKP
+				",\"kid\":\"d\",\"key_ops\":[\"sign\"]}," OKP
+				",\"kid\":\"e\",\"key_ops\":[\"verify\"]},"
+				"{\"kty\":\"new\",\"kid\":\"f\"},17,null," EC(
+				    Y, X) ",\"kid\":\"g\"}],\"x\":1}",
 		&s, &e),
 	    0);
 	ck_assert_ptr_nonnull(keyset_find(s, "a"));
@@ -477,8 +473,8 @@ START_TEST(key_sets)
 	ck_assert_ptr_null(keyset_find(s, NULL));
 	ck_assert_int_eq(parse_set("{\"keys\":[" OKP "}]}", &one, &e), 0);
 	ck_assert_ptr_nonnull(keyset_find(one, NULL));
-	ck_assert_ptr_nonnull(keyset_find(
-	    one, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
+	ck_assert_ptr_nonnull(
+	    keyset_find(one, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
 	ck_assert_int_eq(parse_set("{\"keys\":[]}", &none, &e), 0);
 	ck_assert_ptr_null(keyset_find(none, NULL));
 }
@@ -524,8 +520,8 @@ main(void)
 	tcase_add_test(t, asks_for_no_passphrase);
 	tcase_add_loop_test(t, survives_damaged_pem, 0, KEY_ALGS);
 	tcase_add_test(t, takes_good_jwks);
-	tcase_add_loop_test(t, refuses_bad_jwks, 0,
-	    (int)(sizeof bad_jwks / sizeof *bad_jwks));
+	tcase_add_loop_test(
+	    t, refuses_bad_jwks, 0, (int)(sizeof bad_jwks / sizeof *bad_jwks));
 	tcase_add_test(t, rsa_numbers_are_exact);
 	tcase_add_test(t, key_sets);
 	tcase_add_test(t, refuses_bad_key_sets);

@@ -25,8 +25,8 @@ read_vectors(void)
 	struct err e;
 	cJSON *v;
 
-	ck_assert_msg(io_read_file(AT_FDCWD, path, LIMIT, &text, &e) == 0,
-	    "%s", e.text);
+	ck_assert_msg(
+	    io_read_file(AT_FDCWD, path, LIMIT, &text, &e) == 0, "%s", e.text);
 	v = json_parse(buf_str(&text), text.len, &e);
 	ck_assert_msg(v != NULL, "%s", e.text);
 	return v;
@@ -57,8 +57,7 @@ START_TEST(agrees_with_the_draft)
 	const cJSON *v, *status;
 	struct err e;
 
-	cJSON_ArrayForEach(v, json_get(all, "dense"))
-	{
+	cJSON_ArrayForEach (v, json_get(all, "dense")) {
 		scoped(statuslist_free) struct statuslist s = {0};
 		scoped(statuslist_free) struct statuslist read = {0};
 		scoped(free_string) char *bytes = NULL;
@@ -67,17 +66,15 @@ START_TEST(agrees_with_the_draft)
 		uint32_t i = 0;
 
 		status = json_get(v, "status");
-		statuslist_init(
-		    &s, bits, (uint32_t)cJSON_GetArraySize(status));
-		ck_assert_int_eq(statuslist_decode(lst, strlen(lst), bits,
-				     LIMIT, &read, &e),
+		statuslist_init(&s, bits, (uint32_t)cJSON_GetArraySize(status));
+		ck_assert_int_eq(
+		    statuslist_decode(lst, strlen(lst), bits, LIMIT, &read, &e),
 		    0);
 		ck_assert_uint_eq(read.size, s.size);
-		cJSON_ArrayForEach(status, json_get(v, "status"))
-		{
+		cJSON_ArrayForEach (status, json_get(v, "status")) {
 			statuslist_set(&s, i, number(status));
-			ck_assert_int_eq(statuslist_get(&read, i++),
-			    (int)number(status));
+			ck_assert_int_eq(
+			    statuslist_get(&read, i++), (int)number(status));
 		}
 		bytes = hex(s.bytes, s.size * bits / 8);
 		ck_assert_str_eq(bytes, json_string(v, "bytes"));
@@ -93,8 +90,7 @@ START_TEST(agrees_on_long_lists)
 	const cJSON *v, *set;
 	struct err e;
 
-	cJSON_ArrayForEach(v, json_get(all, "sparse"))
-	{
+	cJSON_ArrayForEach (v, json_get(all, "sparse")) {
 		scoped(statuslist_free) struct statuslist s = {0};
 		scoped(statuslist_free) struct statuslist read = {0};
 		scoped(buf_free) struct buf lst = {0};
@@ -103,11 +99,11 @@ START_TEST(agrees_on_long_lists)
 
 		statuslist_init(&s, number(json_get(v, "bits")),
 		    number(json_get(v, "size")));
-		cJSON_ArrayForEach(set, json_get(v, "set"))
-			statuslist_set(&s, number(set->child),
-			    number(set->child->next));
-		EVP_Digest(s.bytes, s.size * s.bits / 8, md, NULL,
-		    EVP_sha256(), NULL);
+		cJSON_ArrayForEach (set, json_get(v, "set"))
+			statuslist_set(
+			    &s, number(set->child), number(set->child->next));
+		EVP_Digest(
+		    s.bytes, s.size * s.bits / 8, md, NULL, EVP_sha256(), NULL);
 		sum = hex(md, sizeof md);
 		ck_assert_str_eq(sum, json_string(v, "sha256"));
 		ck_assert_int_eq(statuslist_encode(&s, &lst, &e), 0);
@@ -204,8 +200,8 @@ START_TEST(stops_a_bomb)
 	scoped(free_string) char *lst = NULL;
 	uLongf n = compressBound(64 * LIMIT);
 
-	ck_assert_int_eq(compress2((Bytef *)buf_room(&z, n), &n,
-			     (Bytef *)zeros, 64 * LIMIT, 9),
+	ck_assert_int_eq(compress2((Bytef *)buf_room(&z, n), &n, (Bytef *)zeros,
+			     64 * LIMIT, 9),
 	    Z_OK);
 	lst = encoded(z.ptr, n);
 	check_refused(lst, 1, LIMIT, "over 1048576 bytes");

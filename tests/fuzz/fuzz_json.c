@@ -18,7 +18,7 @@ check_lines(const char *text, size_t n, const cJSON *root, const cJSON *value)
 
 	if (json_line_of(text, n, root, value) < 1)
 		abort();
-	cJSON_ArrayForEach(child, value)
+	cJSON_ArrayForEach (child, value)
 		check_lines(text, n, root, child);
 }
 

@@ -22,8 +22,7 @@ check_again(const struct statuslist *s)
 	struct err e;
 
 	if (statuslist_encode(s, &lst, &e) < 0 ||
-	    statuslist_decode(
-		lst.ptr, lst.len, s->bits, LIMIT, &again, &e) < 0)
+	    statuslist_decode(lst.ptr, lst.len, s->bits, LIMIT, &again, &e) < 0)
 		abort();
 	if (again.size != s->size ||
 	    memcmp(again.bytes, s->bytes, (size_t)s->size * s->bits / 8) != 0)
