@@ -25,6 +25,7 @@ struct front {
 	char id[ID_LEN + 1];
 	struct home home;
 	struct signals caller;
+	struct descriptors inherited;
 	struct pids spare; /* children that we had before: not ours to end */
 	int lock, sock, signal_fd;
 	pid_t guardian;
@@ -77,6 +78,7 @@ prepare(struct front *f, struct err *e)
 	bool create = f->rq->where.mode == LEDGER_CREATE;
 
 	signals_save(&f->caller);
+	descriptors_note(&f->inherited);
 	if (proc_children(getpid(), &f->spare, e) < 0 ||
 	    home_locate(f->rq->where.home, &path, e) < 0)
 		return -1;
@@ -104,8 +106,8 @@ fork_guardian(struct front *f, struct err *e)
 	if (f->guardian == 0) {
 		close(ends[0]);
 		close(f->signal_fd);
-		guardian_main(
-		    f->rq, f->id, ends[1], f->lock, group, &f->caller);
+		guardian_main(f->rq, f->id, ends[1], f->lock, group,
+		    &f->caller, &f->inherited);
 	}
 	close(ends[1]);
 	f->sock = ends[0];
@@ -172,7 +174,7 @@ on_message(struct front *f, const struct guardian_message *m)
 {
 	switch (m->kind) {
 	case GUARDIAN_STARTED:
-		supervise_drop_inherited(STDERR_FILENO);
+		descriptors_drop(&f->inherited, STDERR_FILENO);
 		break;
 	case GUARDIAN_WARNING:
 		f->warned = true;

@@ -28,6 +28,7 @@
 struct guardian {
 	const struct run_request *rq;
 	const char *id;
+	const struct descriptors *inherited;
 	int sock, lock, signal_fd;
 	struct lifecycle lc;
 	struct tokendir dir;
@@ -263,7 +264,7 @@ start(struct guardian *g, pid_t group, const struct signals *caller,
 	}
 	env_free(&g->env);
 	forget_environment(g->rq->envp);
-	supervise_drop_inherited(-1);
+	descriptors_drop(g->inherited, -1);
 	return 0;
 }
 
@@ -394,10 +395,12 @@ settle(struct guardian *g, struct err *e)
 
 _Noreturn void
 guardian_main(const struct run_request *rq, const char *id, int sock,
-    int lock, pid_t group, const struct signals *caller)
+    int lock, pid_t group, const struct signals *caller,
+    const struct descriptors *inherited)
 {
 	struct guardian g = {.rq = rq,
 	    .id = id,
+	    .inherited = inherited,
 	    .sock = sock,
 	    .lock = lock,
 	    .signal_fd = -1,

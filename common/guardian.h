@@ -61,6 +61,7 @@ struct front_message {
 /* The guardian's life, in the forked child. `sock' is its end; `lock' the
  * run's lock, inherited; `group' the process group for the command. */
 _Noreturn void guardian_main(const struct run_request *rq, const char *id,
-    int sock, int lock, pid_t group, const struct signals *caller);
+    int sock, int lock, pid_t group, const struct signals *caller,
+    const struct descriptors *inherited);
 
 #endif

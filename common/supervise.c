@@ -2,9 +2,10 @@
 
 #include "supervise.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -38,12 +39,10 @@ signals_save(struct signals *s)
 void
 signals_restore(const struct signals *s)
 {
-	struct sigaction sa = {0};
+	struct sigaction sa = {
+	    .sa_handler = s->ignored[SIGCHLD] ? SIG_IGN : SIG_DFL};
 
-	for (int i = 1; i <= 64; i++) {
-		sa.sa_handler = s->ignored[i] ? SIG_IGN : SIG_DFL;
-		sigaction(i, &sa, NULL);
-	}
+	sigaction(SIGCHLD, &sa, NULL);
 	sigprocmask(SIG_SETMASK, &s->mask, NULL);
 }
 
@@ -69,27 +68,49 @@ signals_capture(const struct signals *caller, int *fd, struct err *e)
 	return 0;
 }
 
-static int
-open_files_limit(void)
+/* Ours are all close-on-exec and the caller's cannot be, or the exec that
+ * made us had closed them. */
+static void
+note_if_inherited(struct descriptors *d, int fd)
 {
-	struct rlimit rl;
+	int flags = fcntl(fd, F_GETFD);
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur > 65536)
-		return 65536;
-	return (int)rl.rlim_cur;
+	if (fd < 3 || flags < 0 || (flags & FD_CLOEXEC) != 0)
+		return;
+	d->list = xreallocarray(d->list, d->n + 1, sizeof *d->list);
+	d->list[d->n++] = fd;
+}
+
+/* /proc/self/fd is closed to an undumpable process's own user, so this opens
+ * it for the moment. Without /proc, the first thousand are tried. */
+void
+descriptors_note(struct descriptors *d)
+{
+	int dumpable = prctl(PR_GET_DUMPABLE);
+	struct dirent *entry;
+	DIR *all;
+
+	prctl(PR_SET_DUMPABLE, 1);
+	all = opendir("/proc/self/fd");
+	prctl(PR_SET_DUMPABLE, dumpable == 1 ? 1 : 0);
+	if (all == NULL) {
+		for (int fd = 3; fd < 1024; fd++)
+			note_if_inherited(d, fd);
+		return;
+	}
+	while ((entry = readdir(all)) != NULL)
+		if (isdigit((unsigned char)entry->d_name[0]))
+			note_if_inherited(d, atoi(entry->d_name));
+	closedir(all);
 }
 
 void
-supervise_drop_inherited(int keep)
+descriptors_drop(const struct descriptors *d, int keep)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int fd = 3, max = open_files_limit(); fd < max; fd++) {
-		int flags = fd == keep ? -1 : fcntl(fd, F_GETFD);
-
-		if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
-			close(fd);
-	}
+	for (size_t i = 0; i < d->n; i++)
+		close(d->list[i]);
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
 		if (fd != keep)
 			dup2(null, fd);

@@ -17,7 +17,7 @@
 #include "proc.h"
 
 /* The caller's signal mask and dispositions, to be given to the command as
- * they were. */
+ * they were. Only the mask and SIGCHLD's are ever changed here. */
 struct signals {
 	sigset_t mask;
 	bool ignored[65];
@@ -31,10 +31,17 @@ void signals_restore(const struct signals *s); /* async-signal-safe */
  * SIGCHLD gets its default action back, for ignoring it loses the status. */
 int signals_capture(const struct signals *caller, int *fd, struct err *e);
 
-/* Closes what the caller left open to us, but `keep' (-1: nothing), and puts
- * /dev/null in the place of the standard ones. Our own descriptors are all
- * close-on-exec and none of the caller's can be, or exec had closed it. */
-void supervise_drop_inherited(int keep);
+/* What the caller left open to us beyond the standard three, noted before we
+ * open anything, and let go once the command has it: a pipe that we held
+ * would never end for who reads or writes it. */
+struct descriptors {
+	int *list;
+	size_t n;
+};
+void descriptors_note(struct descriptors *d);
+/* Closes those and puts /dev/null in the place of the standard ones, but
+ * `keep' (-1: none). */
+void descriptors_drop(const struct descriptors *d, int keep);
 
 /* Ends every process below us but those in `spare': `first' (SIGTERM or
  * SIGKILL), and after grace_ms SIGKILL, until none is left, all that remain
