@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,10 @@ key_start(bool system_config)
 		    OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
 		    OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS;
 	OPENSSL_init_crypto(how, NULL);
+	/* The default, CTR-DRBG, makes the first ECDSA signature fetch every
+	 * cipher there is; SHA-256 is at hand, and as strong (SP 800-90A). */
+	if (!system_config)
+		RAND_set_DRBG_type(NULL, "HASH-DRBG", NULL, NULL, "SHA256");
 }
 
 const char *
