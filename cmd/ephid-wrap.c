@@ -34,6 +34,8 @@ static const char help[] =
     "      --no-env-token      only the file has the token\n"
     "      --strict            warnings are failures\n"
     "      --home DIR          keys and ledger\n"
+    "  -j, --json              accepted, for scripts that pass it to all\n"
+    "                          programs\n"
     "  -q, --quiet             no warnings\n"
     "  -h, --help              this text\n"
     "  -V, --version           the version\n"
