@@ -62,6 +62,7 @@ enum {
 	OPT_MODE /* and as many after it as there are modes */
 };
 
+static const char letters[] = "+:a:" CLI_SHORT;
 static const struct option options[] = {
     {"audience", required_argument, NULL, 'a'},
     {"iss", required_argument, NULL, OPT_ISS},
@@ -197,11 +198,10 @@ parse(struct inspect *in, int argc, char **argv)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(
-		    argc, argv, "+:a:" CLI_SHORT, options, NULL)) != -1)
+	while ((opt = getopt_long(argc, argv, letters, options, NULL)) != -1)
 		if (!take_option(in, opt) &&
 		    !cli_common(&in->common, opt, help))
-			cli_bad_option(argc, argv);
+			cli_bad_option(argc, argv, letters);
 	in->operands = argc - optind;
 	in->operand = argv + optind;
 	check_options(in);

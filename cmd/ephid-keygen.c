@@ -47,6 +47,7 @@ enum {
 	OPT_SET_URL
 };
 
+static const char letters[] = "+:" CLI_SHORT;
 static const struct option options[] = {
     {"alg", required_argument, NULL, OPT_ALG},
     {"now", no_argument, NULL, OPT_NOW},
@@ -119,12 +120,11 @@ parse(struct keygen *k, int argc, char **argv)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:" CLI_SHORT, options, NULL)) !=
-	    -1)
+	while ((opt = getopt_long(argc, argv, letters, options, NULL)) != -1)
 		if (opt >= OPT_ALG && opt <= OPT_SET_URL)
 			take_option(k, opt);
 		else if (!cli_common(&k->common, opt, help))
-			cli_bad_option(argc, argv);
+			cli_bad_option(argc, argv, letters);
 	check_options(k, argc - optind, argv + optind);
 }
 

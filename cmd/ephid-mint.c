@@ -49,6 +49,7 @@ static const char help[] =
 
 enum { OPT_FORMAT = CLI_OWN, OPT_ID_FILE };
 
+static const char letters[] = "+:o:" CLI_MINT_SHORT CLI_SHORT;
 static const struct option options[] = {
     CLI_MINT_LONG,
     {"format", required_argument, NULL, OPT_FORMAT},
@@ -69,8 +70,7 @@ parse(struct options *o, int argc, char **argv)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:o:" CLI_MINT_SHORT CLI_SHORT,
-		    options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		if (cli_mint_option(&o->mint, opt, optarg) ||
 		    cli_common(&o->common, opt, help))
 			continue;
@@ -81,7 +81,7 @@ parse(struct options *o, int argc, char **argv)
 		else if (opt == OPT_ID_FILE)
 			o->id_file = optarg;
 		else
-			cli_bad_option(argc, argv);
+			cli_bad_option(argc, argv, letters);
 	}
 	if (optind < argc)
 		cli_usage("it takes no operands");

@@ -52,6 +52,7 @@ enum {
 	OPT_IF_EXISTS
 };
 
+static const char letters[] = "+:n" CLI_SHORT;
 static const struct option options[] = {
     {"root", required_argument, NULL, OPT_ROOT},
     {"task", required_argument, NULL, OPT_TASK},
@@ -125,10 +126,9 @@ parse(struct revoke *r, int argc, char **argv)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(
-		    argc, argv, "+:n" CLI_SHORT, options, NULL)) != -1)
+	while ((opt = getopt_long(argc, argv, letters, options, NULL)) != -1)
 		if (!take_option(r, opt) && !cli_common(&r->common, opt, help))
-			cli_bad_option(argc, argv);
+			cli_bad_option(argc, argv, letters);
 	operands = optind < argc;
 	narrowed = r->root != NULL || r->task != NULL || r->agent != NULL ||
 	    r->older != NULL;

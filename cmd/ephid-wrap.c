@@ -46,6 +46,7 @@ static const char help[] =
 
 enum { OPT_GRACE = CLI_OWN, OPT_ENV, OPT_NO_ENV_TOKEN };
 
+static const char letters[] = "+:" CLI_MINT_SHORT CLI_SHORT;
 static const struct option options[] = {
     CLI_MINT_LONG,
     {"grace", required_argument, NULL, OPT_GRACE},
@@ -67,8 +68,7 @@ parse(struct wrap_options *o, int argc, char **argv)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:" CLI_MINT_SHORT CLI_SHORT,
-		    options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		if (cli_mint_option(&o->mint, opt, optarg) ||
 		    cli_common(&o->common, opt, help))
 			continue;
@@ -79,7 +79,7 @@ parse(struct wrap_options *o, int argc, char **argv)
 		else if (opt == OPT_NO_ENV_TOKEN)
 			o->no_env_token = true;
 		else
-			cli_bad_option(argc, argv);
+			cli_bad_option(argc, argv, letters);
 	}
 	if (optind == argc)
 		cli_usage("no command to run");

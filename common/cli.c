@@ -140,12 +140,17 @@ cli_usage(const char *fmt, ...)
 	cli_die(&e);
 }
 
-/* Short options that take a value, in whichever program: getopt_long() does
- * not leave behind whether it was unknown or lacked one. */
-#define SHORT_VALUES "astpo"
+/* getopt_long() does not leave behind what was wrong with optopt: a letter that
+ * optstring has not is unknown, any other lacks a value or has one too many. */
+static bool
+is_letter_of(const char *optstring, int c)
+{
+	return c >= CLI_HOME ||
+	    (c != ':' && strchr(optstring + strlen("+:"), c) != NULL);
+}
 
 _Noreturn void
-cli_bad_option(int argc, char *const *argv)
+cli_bad_option(int argc, char *const *argv, const char *optstring)
 {
 	const char *arg = optind > 0 && optind <= argc ? argv[optind - 1] : "";
 	/* What stands after "=" may be a secret. */
@@ -154,13 +159,14 @@ cli_bad_option(int argc, char *const *argv)
 
 	if (optopt == 0)
 		cli_usage("unknown option '%.*s'", name, arg);
+	/* First: within "-xy" arg is still the one before it. */
+	if (!is_letter_of(optstring, optopt))
+		cli_usage("unknown option '-%c'", optopt);
 	if (is_long && arg[name] == '=')
 		cli_usage("option '%.*s' takes no value", name, arg);
-	if (is_long && optopt > 0)
+	if (is_long)
 		cli_usage("option '%.*s' needs a value", name, arg);
-	if (strchr(SHORT_VALUES, optopt) != NULL && optind >= argc)
-		cli_usage("option '-%c' needs a value", optopt);
-	cli_usage("unknown option '-%c'", optopt);
+	cli_usage("option '-%c' needs a value", optopt);
 }
 
 /* --- options ----------------------------------------------------------- */

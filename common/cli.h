@@ -34,9 +34,10 @@ bool cli_warned(void); /* has cli_warn() been called? for --strict */
 _Noreturn void cli_die(const struct err *e);
 /* As cli_die() with ERR_USAGE, and where to look: "; see 'P --help'". */
 _Noreturn void cli_usage(const char *fmt, ...) PRINTF(1, 2);
-/* What getopt_long() returned '?' or ':' for, in our words; it is called with
- * opterr 0 and an optstring that begins with "+:". */
-_Noreturn void cli_bad_option(int argc, char *const *argv);
+/* What getopt_long() returned '?' or ':' for, in our words; it was called with
+ * opterr 0 and this optstring, which begins with "+:". */
+_Noreturn void cli_bad_option(
+    int argc, char *const *argv, const char *optstring);
 
 /* The options that all programs have. */
 struct common_options {

@@ -27,6 +27,29 @@ for p in ephid-mint ephid-revoke ephid-inspect ephid-keygen; do
 	run $p --version
 	like "$out" "$p [0-9]*" "$p --version"
 done
+# bad_option NAME WORDS CMD...
+bad_option() {
+	name=$1 words=$2
+	shift 2
+	run "$@"
+	is "$status" 2 "$name"
+	like "$err" "*: $words;*" "$name: $words"
+}
+bad_option 'a letter of another program, last' "unknown option '-s'" \
+    ephid-inspect -s
+bad_option 'a letter of another program' "unknown option '-o'" \
+    ephid-revoke -o x
+bad_option 'an unknown letter amid others' "unknown option '-z'" \
+    ephid-inspect --list -zq
+bad_option 'an unknown letter of two bytes' "unknown option '-[?]'" \
+    ephid-keygen "$(printf '\055\303\251')"
+bad_option 'a letter without its value' "option '-a' needs a value" \
+    ephid-inspect -qa
+bad_option 'a word without its value' "option '--audience' needs a value" \
+    ephid-inspect --audience
+bad_option 'a word with a value too many' "option '--list' takes no value" \
+    ephid-inspect --list=secret
+
 want=125
 usage 'ephid-wrap: an unknown option' ephid-wrap --no-such-option -- true
 usage 'ephid-wrap: no command' ephid-wrap
