@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -648,6 +649,18 @@ cli_look(void)
 	    strcmp(term, "dumb") != 0;
 	look.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	return look;
+}
+
+const char *
+cli_user(void)
+{
+	static char number[32];
+	const struct passwd *pw = getpwuid(getuid());
+
+	if (pw != NULL && *pw->pw_name != '\0')
+		return pw->pw_name;
+	snprintf(number, sizeof number, "uid-%u", (unsigned)getuid());
+	return number;
 }
 
 void

@@ -110,6 +110,7 @@ int cli_each_operand(int n, char *const *operands,
 bool cli_is_token(const char *text);
 
 struct look cli_look(void);
+const char *cli_user(void); /* who runs us: a name, or "uid-N" */
 int64_t cli_duration(const char *option, const char *text); /* ms, or ends */
 
 /* The configuration alone, where no ledger is wanted yet: nothing is made,
