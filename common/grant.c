@@ -150,15 +150,15 @@ static int
 check_subject(const struct policy *p, const struct identity *id,
     const struct credential *c, struct err *e)
 {
-	const char *what =
-	    c->form == FORM_OAUTH ? "subject agent" : "form federation";
+	bool by_form = c->form == FORM_FEDERATION;
 
 	if (!c->subject_is_agent ||
 	    rule_allows(&p->subject_agent, id->agent, id->depth == 0))
 		return 0;
 	return err_set(e, ERR_DENIED,
-	    "%s drops /run/ from sub, which policy does not let agent '%s' do",
-	    what, id->agent);
+	    "%s drops /run/ from sub, which policy does not let agent '%s' do%s",
+	    by_form ? "form federation" : "subject agent", id->agent,
+	    by_form ? "; --subject run keeps it" : "");
 }
 
 int

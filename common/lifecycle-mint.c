@@ -275,19 +275,15 @@ choose_agent(struct mint *m, struct err *e)
 	return agent_parse(name, &m->out->identity.agent, e);
 }
 
-/* Verifiers that federate match sub exactly, so there it is the agent; but a
- * child gets that only where policy permits its agent to. */
+/* Verifiers that federate match sub exactly, so there it is the agent. Who may
+ * not have that is refused and not given another sub than the form has. */
 static void
 choose_subject(struct mint *m)
 {
-	struct credential *c = &m->out->credential;
+	int asked = m->rq->subject_is_agent;
 
-	if (m->rq->subject_is_agent >= 0)
-		c->subject_is_agent = m->rq->subject_is_agent != 0;
-	else
-		c->subject_is_agent = m->rq->form == FORM_FEDERATION &&
-		    rule_allows(&m->policy->subject_agent,
-			m->out->identity.agent, !is_child(m));
+	m->out->credential.subject_is_agent =
+	    asked >= 0 ? asked != 0 : m->rq->form == FORM_FEDERATION;
 }
 
 static void

@@ -169,7 +169,8 @@ START_TEST(test_subject_keeps_the_run)
 	cred.form = FORM_FEDERATION;
 	change(&child.agent, "reviewer/x");
 	child_refused("form federation drops /run/ from sub, which policy "
-		      "does not let agent 'reviewer/x' do");
+		      "does not let agent 'reviewer/x' do; --subject run keeps "
+		      "it");
 	policy_refuses(e.text);
 	cred.form = FORM_OAUTH;
 	child_refused("subject agent drops /run/ from sub, which policy does "

@@ -71,8 +71,10 @@ allowed 'no agent named is the same agent' '*/agent/reviewer/run/*'
 refused 'a subject without /run/' '*drops /run/*reviewer*' --subject agent
 refused 'a federation token without /run/' '*drops /run/*' \
     --form federation --subject agent
+refused 'the same, as the form has it' \
+    '*federation drops /run/*--subject run keeps it*' --form federation
 allowed 'a federation token of its own run' '*/agent/reviewer/run/*' \
-    --form federation
+    --form federation --subject run
 run ephid-mint --parent none --agent reviewer --form federation
 unlike "$(payload "$out")" '*"sub":"*/run/*' 'a root may drop it'
 
