@@ -115,15 +115,17 @@ random_start(size_t n)
 	return (size_t)(r % n);
 }
 
+/* Expired ones too: nothing else ends the row of a run whose holder died
+ * after its token, and its files would stay. */
 static int
 sweep_held(struct lifecycle *lc, size_t max, size_t *n, struct err *e)
 {
-	const struct ledger_filter f = {.state = SELECT_ACTIVE,
-	    .held = true,
-	    .now = lifecycle_now(lc)};
+	const struct ledger_filter f = {
+	    .state = SELECT_ANY, .held = true, .now = lifecycle_now(lc)};
 	scoped(idlist_free) struct idlist held = {0};
 	struct batch batch = {.n = 0};
 	size_t start = 0, looks;
+	int result = 0;
 
 	if (ledger_each(lc->ledger, &f, idlist_note, &held, e) < 0)
 		return -1;
@@ -133,9 +135,9 @@ sweep_held(struct lifecycle *lc, size_t max, size_t *n, struct err *e)
 	for (size_t i = 0; i < looks; i++) {
 		look_at(lc, held.ids[(start + i) % held.n], &batch);
 		if (batch.n == BATCH && flush_batch(lc, &batch, n, e) < 0)
-			return -1;
+			result = -1;
 	}
-	return flush_batch(lc, &batch, n, e);
+	return flush_batch(lc, &batch, n, e) < 0 ? -1 : result;
 }
 
 static void
@@ -150,29 +152,34 @@ static int
 sweep_locks(struct lifecycle *lc, struct err *e)
 {
 	scoped(idlist_free) struct idlist runs = {0};
+	int result = 0;
 
 	if (home_each_run(&lc->home, note_run, &runs, e) < 0)
 		return -1;
 	for (size_t i = 0; i < runs.n; i++) {
-		int lock = -1, result = 0;
+		int lock = -1;
 
-		if (home_probe_run(&lc->home, runs.ids[i], &lock) == RUN_DEAD)
-			result = clean_up(lc, runs.ids[i], e);
+		if (home_probe_run(&lc->home, runs.ids[i], &lock) == RUN_DEAD &&
+		    clean_up(lc, runs.ids[i], e) < 0)
+			result = -1;
 		close_fd(&lock);
-		if (result < 0)
-			return -1;
 	}
-	return 0;
+	return result;
 }
 
 int
 lifecycle_sweep(
     struct lifecycle *lc, size_t max, size_t *n, struct err *e)
 {
+	int result = 0;
+
 	*n = 0;
 	if (ledger_is_read_only(lc->ledger))
 		return 0;
+	/* What cannot be ended or removed keeps nothing else alive. */
 	if (sweep_held(lc, max, n, e) < 0)
-		return -1;
-	return max == 0 ? sweep_locks(lc, e) : 0;
+		result = -1;
+	if (max == 0 && sweep_locks(lc, e) < 0)
+		result = -1;
+	return result;
 }

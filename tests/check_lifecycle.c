@@ -285,10 +285,36 @@ START_TEST(federation_drops_the_run_for_roots_only)
 	ck_assert(root.credential.subject_is_agent);
 	rq = child_of(&root);
 	rq.form = FORM_FEDERATION;
-	mint_ok(&rq, &child);
-	ck_assert(!child.credential.subject_is_agent);
+	mint_refused(&rq, "form federation drops /run/ from sub, which policy "
+			  "does not let agent 'reviewer' do");
+	ck_assert_ptr_nonnull(strstr(e.text, "--subject run keeps it"));
 	rq.subject_is_agent = 1;
 	mint_refused(&rq, "drops /run/");
+	rq.subject_is_agent = 0;
+	mint_ok(&rq, &child);
+	ck_assert(!child.credential.subject_is_agent);
+}
+END_TEST
+
+START_TEST(policy_says_who_drops_the_run)
+{
+	scoped(free_json) cJSON *agents = cJSON_CreateArray();
+	struct mint_request rq = root_request();
+	scoped(minted_clear) struct minted root = {0}, child = {0};
+
+	json_push_string(agents, "reviewer/lint");
+	lc.settings.policy.subject_agent.lists[0] = agents;
+	rq.form = FORM_FEDERATION;
+	mint_refused(&rq, "form federation drops /run/");
+	rq.subject_is_agent = 0;
+	mint_ok(&rq, &root);
+	ck_assert(!root.credential.subject_is_agent);
+	rq = child_of(&root);
+	rq.form = FORM_FEDERATION;
+	rq.agent = "reviewer/lint";
+	mint_ok(&rq, &child);
+	ck_assert(child.credential.subject_is_agent);
+	lc.settings.policy.subject_agent.lists[0] = NULL;
 }
 END_TEST
 
@@ -700,6 +726,88 @@ START_TEST(a_sweep_ends_the_dead_and_spares_the_living)
 }
 END_TEST
 
+/* A run that outlived its token and then its holder: its row is not one of
+ * the active ones, but it is live for the ledger, and has files. */
+START_TEST(a_sweep_ends_the_dead_that_expired)
+{
+	const char *id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+	scoped(minted_clear) struct minted dead = {0}, live = {0};
+	struct mint_request rq = root_request();
+	struct holder holder = {.pid = 1, .start = 1, .boot = "none"};
+	scoped(free_string) char *dir = xasprintf("%s/%s", folder, id);
+	struct identity row;
+	struct stat st;
+	int lock, live_lock;
+
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	ck_assert_int_eq(home_lock_run(&lc.home, id, &lock, &e), 0);
+	rq.id = id;
+	rq.holder = &holder;
+	rq.token_dir = dir;
+	mint_ok(&rq, &dead);
+	mint_run("01ARZ3NDEKTSV4RRFFQ69G5FAW", &live_lock, &live);
+	lc.now_ms = (NOW + 7200) * 1000;
+	ck_assert_uint_eq(sweep(SWEEP_HABIT), 0);
+	close(lock);
+	ck_assert_uint_eq(sweep(SWEEP_HABIT), 1);
+	ck_assert_int_eq(stat(dir, &st), -1);
+	ck_assert_int_eq(ledger_find(lc.ledger, id, &row, &e), 0);
+	ck_assert_int_ne(row.revoked_at, 0);
+	identity_clear(&row);
+	ck_assert_uint_eq(sweep(0), 0);
+	ck_assert_int_eq(
+	    ledger_find(lc.ledger, live.identity.id, &row, &e), 0);
+	ck_assert_int_eq(row.revoked_at, 0);
+	identity_clear(&row);
+	close(live_lock);
+}
+END_TEST
+
+/* One folder that cannot be removed keeps no other run alive. */
+START_TEST(a_sweep_goes_on_after_a_failure)
+{
+	static const char stuck[] = "01ARZ3NDEKTSV4RRFFQ69G5F00";
+	char id[ID_LEN + 1] = "01ARZ3NDEKTSV4RRFFQ69G5F00";
+	scoped(free_string) char *dir = xasprintf("%s/%s", folder, stuck);
+	scoped(free_string) char *below = xasprintf("%s/below", dir);
+	scoped(free_string) char *held =
+	    xasprintf("%s/runs/%s", lc.home.path, stuck);
+	struct holder holder = {.pid = 1, .start = 1, .boot = "none"};
+	struct mint_request rq = root_request();
+	struct minted m;
+	size_t n;
+	int lock;
+
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	ck_assert_int_eq(mkdir(below, 0700), 0);
+	rq.holder = &holder;
+	rq.id = id;
+	for (int i = 0; i < 100; i++) {
+		id[ID_LEN - 2] = (char)('0' + i / 10);
+		id[ID_LEN - 1] = (char)('0' + i % 10);
+		rq.token_dir = i == 0 ? dir : NULL;
+		ck_assert_int_eq(home_lock_run(&lc.home, id, &lock, &e), 0);
+		mint_ok(&rq, &m);
+		minted_clear(&m);
+		close(lock);
+	}
+	ck_assert_int_eq(lifecycle_sweep(&lc, 0, &n, &e), -1);
+	ck_assert_uint_eq(n, 100);
+	/* Locks without a run are looked at all the same. */
+	ck_assert_int_eq(home_lock_run(
+	    &lc.home, "01ARZ3NDEKTSV4RRFFQ69G5FZZ", &lock, &e), 0);
+	close(lock);
+	ck_assert_int_eq(lifecycle_sweep(&lc, 0, &n, &e), -1);
+	ck_assert_int_eq(home_probe_run(
+	    &lc.home, "01ARZ3NDEKTSV4RRFFQ69G5FZZ", &lock), RUN_DEAD);
+	ck_assert_int_eq(lock, -1);
+	ck_assert_int_eq(access(held, F_OK), 0); /* tried again, then */
+	ck_assert_int_eq(rmdir(below), 0);
+	ck_assert_uint_eq(sweep(0), 0);
+	ck_assert_int_eq(access(held, F_OK), -1);
+}
+END_TEST
+
 START_TEST(a_passing_sweep_looks_at_few)
 {
 	struct minted m[5];
@@ -825,6 +933,7 @@ main(void)
 	tcase_add_test(t, a_child_only_narrows);
 	tcase_add_test(t, audiences_are_handed_on_by_name);
 	tcase_add_test(t, federation_drops_the_run_for_roots_only);
+	tcase_add_test(t, policy_says_who_drops_the_run);
 	tcase_add_test(t, life_is_capped_and_said);
 	tcase_add_test(t, the_dead_bear_no_children);
 	tcase_add_test(t, a_superseded_parent_token_ends_at_its_own_exp);
@@ -839,6 +948,8 @@ main(void)
 	tcase_add_test(t, revoking_ends_the_descendants);
 	tcase_add_test(t, an_end_is_idempotent);
 	tcase_add_test(t, a_sweep_ends_the_dead_and_spares_the_living);
+	tcase_add_test(t, a_sweep_ends_the_dead_that_expired);
+	tcase_add_test(t, a_sweep_goes_on_after_a_failure);
 	tcase_add_test(t, a_passing_sweep_looks_at_few);
 	tcase_add_test(t, a_full_sweep_removes_locks_without_a_run);
 	tcase_add_test(t, operands_find_their_run);
