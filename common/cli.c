@@ -41,14 +41,16 @@ close_stdout(void)
 }
 
 /* With 0 to 2 closed, the ledger could become what a message is written to.
- * Close-on-exec: a wrapped command finds them closed, as its caller had it. */
+ * The wrong way round: a token written to a closed stdout is a failure, and a
+ * closed stdin is not an empty one.  Close-on-exec: a wrapped command finds
+ * them closed, as its caller had it. */
 static void
 open_standard_descriptors(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
 		    open("/dev/null",
-			(fd == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC) < 0)
+			(fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0)
 			_exit(program.failure);
 }
 

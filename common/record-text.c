@@ -61,6 +61,23 @@ record_clean(const char *text, struct buf *out)
 	}
 }
 
+void
+text_valid(const char *text, struct buf *out)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	while (*s != '\0') {
+		uint32_t cp;
+		size_t n = decode(s, &cp);
+
+		if (n > 0)
+			buf_add(out, s, n);
+		else
+			buf_adds(out, "\ufffd");
+		s += n > 0 ? n : 1;
+	}
+}
+
 /* Columns of one code point; ours are clean, so none is a control. */
 static size_t
 columns_of(uint32_t cp, bool utf8)

@@ -15,6 +15,8 @@
 #include "identity.h"
 #include "record.h"
 
+/* Adds text as UTF-8: U+FFFD for each byte that is none. */
+void text_valid(const char *text, struct buf *out);
 size_t text_width(const char *text, bool utf8); /* in columns */
 /* Adds text, cut to `width' columns with a mark at its end when longer. */
 void text_fit(const char *text, size_t width, bool utf8, struct buf *out);

@@ -166,16 +166,19 @@ record_event(const struct event *ev)
 
 /* --- printing ---------------------------------------------------------- */
 
-/* Programs get the exact text; a terminal gets none of JSON's raw C1. */
+/* Programs get the text as it is, but always as UTF-8 (RFC 8259 section 8.1),
+ * whatever a ledger holds; a terminal gets none of JSON's raw C1. */
 void
 record_print_json(const cJSON *record)
 {
-	scoped(buf_free) struct buf line = {0}, clean = {0};
+	scoped(buf_free) struct buf line = {0}, out = {0};
 
 	json_print(record, &line);
 	if (isatty(STDOUT_FILENO))
-		record_clean(buf_str(&line), &clean);
-	puts(clean.len > 0 ? clean.ptr : buf_str(&line));
+		record_clean(buf_str(&line), &out);
+	else
+		text_valid(buf_str(&line), &out);
+	puts(buf_str(&out));
 }
 
 /* An array of anything but objects is a line, and an empty one is nothing. */

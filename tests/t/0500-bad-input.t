@@ -103,6 +103,35 @@ is "$status" 0 'or 0 with --if-exists'
 run ephid-revoke --agent nobody-of-that-name
 is "$status" 0 'a selector that matches nothing is 0'
 
+# standard descriptors that the caller closed
+run sh -c 'exec ephid-mint >&-'
+is "$status" 3 'mint with stdout closed: the token went nowhere'
+run sh -c 'exec ephid-inspect --list >&-'
+is "$status" 3 'list with stdout closed'
+run sh -c 'exec ephid-inspect --quiet "$1" >&- 2>&-' sh "$tmp/good"
+is "$status" 0 'who prints nothing needs no stdout'
+run sh -c 'exec ephid-mint --output "$1" >&-' sh "$tmp/elsewhere"
+is "$status" 0 'nor who writes elsewhere'
+run sh -c 'exec ephid-revoke - <&-'
+is "$status" 3 'ids from a stdin that is closed'
+run sh -c 'exec ephid-mint --parent - <&-'
+is "$status" 3 'a parent from a stdin that is closed'
+for cmd in 'ephid-mint' 'ephid-inspect --list' 'ephid-keygen --jwks' \
+    'ephid-revoke --help'; do
+	run sh -c "exec $cmd >/dev/full"
+	is "$status" 3 "$cmd: a full disk is no success"
+done
+
+# what is no text is not printed as if it were
+ephid-mint --id-file "$tmp/odd.id" --agent odd >/dev/null
+ephid-revoke --quiet --reason "$(printf 'a\377\300\257b')" "$(cat "$tmp/odd.id")"
+for cmd in "ephid-inspect --json $(cat "$tmp/odd.id")" \
+    "ephid-inspect --events"; do
+	run $cmd
+	printf '%s\n' "$out" | LC_ALL=C.UTF-8 iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1
+	ok $? "$cmd: prints UTF-8 whatever the ledger holds"
+done
+
 # tokens
 # bad NAME WORD TEXT
 bad() {
