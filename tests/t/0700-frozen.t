@@ -41,7 +41,8 @@ like "$out" '*"state":"revoked"*"revoked_at":"2026-01-01T12:00:*Z","reason":"a r
 is "$(state "$(id expired)")" expired 'an expired one is expired'
 run ephid-inspect --events
 is "$status" 0 'the events are read'
-is "$(printf '%s\n' "$out" | wc -l)" 17 'all of them'
+# A sweep in passing may have added that it ended the dead wrapped run.
+is "$(printf '%s\n' "$out" | grep -c '"time":"2026-01-01T')" 17 'all of them'
 like "$out" '*"event":"minted"*"event":"delegated"*"event":"revoked"*"event":"expired-unrevoked"*' \
     'each kind by its name'
 like "$(ephid-keygen --list --json)" '*"state":"retir*' 'so are the keys'
