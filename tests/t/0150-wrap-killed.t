@@ -13,7 +13,7 @@ unrevoked() { db 'select count(*) from identity where revoked_at is null'; }
 none_live() { [ "$(unrevoked)" = 0 ]; }
 alive() { grep -laz "[2]${mark#2}" /proc/[0-9]*/cmdline 2>/dev/null; }
 none_alive() { [ -z "$(alive)" ]; }
-guardian_of() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
+guardian_of() { tr -d ' ' <"/proc/$1/task/$1/children" 2>/dev/null; }
 folders() { db 'select token_dir from identity where token_dir is not null' |
     while read -r d; do [ ! -e "$d" ] || echo "$d"; done; }
 
@@ -82,6 +82,9 @@ swept_by() { # NAME CMD...
 	tries=0
 	until kill_both || [ $tries -eq 50 ]; do tries=$((tries + 1)); done
 	is "$(unrevoked)" 1 "$name: nobody was there to revoke"
+	[ "$(unrevoked)" = 1 ] ||
+	    diag "guardian '$g': $(db 'select kind, why, program, pid
+		from event order by seq desc limit 4')"
 	"$@" >/dev/null 2>&1
 	is "$(unrevoked)" "${after:-0}" "$name: swept by the next program"
 	for p in $(alive | cut -d/ -f3); do kill -KILL "$p" 2>/dev/null; done
