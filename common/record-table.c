@@ -45,11 +45,11 @@ table_new(const struct look *look, int64_t now)
 }
 
 static char *
-clean(const char *text)
+clean(const struct table *t, const char *text)
 {
 	struct buf out = {0};
 
-	record_clean(text != NULL ? text : "", &out);
+	text_clean(text != NULL ? text : "", &t->look, &out);
 	return buf_steal(&out);
 }
 
@@ -68,11 +68,11 @@ table_add(struct table *t, const struct identity *id)
 	text_expiry(id, t->now, &expires);
 	r->state = identity_state(id, t->now);
 	r->cells[COL_ID] = xstrdup(id->id);
-	r->cells[COL_AGENT] = clean(id->agent);
+	r->cells[COL_AGENT] = clean(t, id->agent);
 	r->cells[COL_STATE] = xstrdup(identity_state_name(r->state));
 	r->cells[COL_AGE] = buf_steal(&age);
 	r->cells[COL_EXPIRES] = buf_steal(&expires);
-	r->cells[COL_TASK] = clean(id->task);
+	r->cells[COL_TASK] = clean(t, id->task);
 }
 
 static void

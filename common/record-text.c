@@ -78,6 +78,25 @@ text_valid(const char *text, struct buf *out)
 	}
 }
 
+/* Where the terminal is not of UTF-8 the bytes of a letter can be controls to
+ * it: U+00DB ends in 0x9b, which is CSI. */
+void
+text_clean(const char *text, const struct look *look, struct buf *out)
+{
+	scoped(buf_free) struct buf clean = {0};
+
+	if (look->width == 0 || look->utf8) {
+		record_clean(text, out);
+		return;
+	}
+	record_clean(text, &clean);
+	for (const char *s = buf_str(&clean); *s != '\0'; s++)
+		if ((*s & 0x80) == 0)
+			buf_addc(out, *s);
+		else if ((*s & 0x40) != 0) /* the first of its letter */
+			buf_addc(out, '?');
+}
+
 /* Columns of one code point; ours are clean, so none is a control. */
 static size_t
 columns_of(uint32_t cp, bool utf8)

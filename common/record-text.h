@@ -1,8 +1,8 @@
 /*
  * record-text - text as a terminal shows it: how wide, cut, in what colour.
  *
- * Shared by the parts of record alone.  What comes from outside has passed
- * record_clean() before it gets here.
+ * Shared by the parts of record alone.  What comes from outside passes
+ * text_clean() first.
  */
 #ifndef EPHID_RECORD_TEXT_H
 #define EPHID_RECORD_TEXT_H
@@ -15,6 +15,9 @@
 #include "identity.h"
 #include "record.h"
 
+/* Adds what record_clean() makes of text, and on a terminal that is not of
+ * UTF-8 in ASCII alone. */
+void text_clean(const char *text, const struct look *look, struct buf *out);
 /* Adds text as UTF-8: U+FFFD for each byte that is none. */
 void text_valid(const char *text, struct buf *out);
 size_t text_width(const char *text, bool utf8); /* in columns */

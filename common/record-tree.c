@@ -47,13 +47,13 @@ tree_add(struct tree *t, const struct identity *id)
 	*node = (struct node){.state = identity_state(id, t->now)};
 	strcpy(node->id, id->id);
 	strcpy(node->parent, id->parent);
-	record_clean(id->agent, &agent);
+	text_clean(id->agent, &t->look, &agent);
 	text_expiry(id, t->now, &rest);
 	if (node->state == ID_REVOKED)
 		buf_trim(&rest, 0);
 	if (id->task != NULL) {
 		buf_adds(&rest, rest.len > 0 ? "  " : "");
-		record_clean(id->task, &rest);
+		text_clean(id->task, &t->look, &rest);
 	}
 	node->agent = buf_steal(&agent);
 	node->rest = buf_steal(&rest);

@@ -190,26 +190,26 @@ is_nested(const cJSON *v)
 }
 
 static void
-add_value(const cJSON *v, struct buf *out)
+add_value(const cJSON *v, const struct look *look, struct buf *out)
 {
 	const cJSON *item;
 
 	if (cJSON_IsString(v)) {
-		record_clean(
-		    *v->valuestring != '\0' ? v->valuestring : "-", out);
+		text_clean(*v->valuestring != '\0' ? v->valuestring : "-",
+		    look, out);
 	} else if (cJSON_IsBool(v)) {
 		buf_adds(out, cJSON_IsTrue(v) ? "yes" : "no");
 	} else if (cJSON_IsArray(v)) {
 		cJSON_ArrayForEach (item, v) {
 			if (item != v->child)
 				buf_addc(out, ' ');
-			add_value(item, out);
+			add_value(item, look, out);
 		}
 	} else {
 		scoped(buf_free) struct buf text = {0};
 
 		json_print(v, &text);
-		record_clean(buf_str(&text), out);
+		text_clean(buf_str(&text), look, out);
 	}
 }
 
@@ -239,7 +239,7 @@ add_state(const cJSON *v, const struct look *look, struct buf *out)
 			text_state((enum identity_state)s, look->colour, out);
 			return;
 		}
-	add_value(v, out);
+	add_value(v, look, out);
 }
 
 static size_t
@@ -284,7 +284,7 @@ add_member(
 	if (strcmp(m->string, "state") == 0 && cJSON_IsString(m))
 		add_state(m, look, out);
 	else if (!add_date(m, out))
-		add_value(m, out);
+		add_value(m, look, out);
 	buf_addc(out, '\n');
 }
 
@@ -300,7 +300,7 @@ add_block(const cJSON *object, size_t indent, const struct look *look,
 		if (cJSON_IsNull(m) || (cJSON_IsArray(m) && m->child == NULL))
 			continue;
 		text_pad(indent, out);
-		record_clean(m->string != NULL ? m->string : "", out);
+		text_clean(m->string != NULL ? m->string : "", look, out);
 		buf_addc(out, ':');
 		if (is_nested(m))
 			add_nested(m, indent + 2, look, out);

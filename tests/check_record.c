@@ -218,6 +218,46 @@ START_TEST(a_block_is_aligned_and_clean)
 }
 END_TEST
 
+START_TEST(json_is_utf8_whatever_was_recorded)
+{
+	cJSON *o = json_object();
+
+	json_add_string(o, "why", "a\377b\300\257c\303\274");
+	begin();
+	record_print_json(o);
+	ck_assert_str_eq(
+	    end(), "{\"why\":\"a\ufffdb\ufffd\ufffdc\u00fc\"}\n");
+	cJSON_Delete(o);
+}
+END_TEST
+
+/* U+00DB ends in 0x9b, which a terminal of Latin-1 takes for CSI. */
+START_TEST(a_terminal_without_utf8_gets_ascii)
+{
+	const struct look latin = {80, false, false};
+	struct identity a = person(0, -1, "reviewer", "\u00db2J \u65e5\u672c");
+	struct table *table = table_new(&latin, NOW);
+	struct tree *tree = tree_new(&latin, NOW);
+	cJSON *o = json_object();
+
+	json_add_string(o, "\u00db", "\u00db2J");
+	table_add(table, &a);
+	tree_add(tree, &a);
+	begin();
+	table_print(table);
+	tree_print(tree);
+	record_print_block(o, &latin);
+	ck_assert_str_eq(end(),
+	    "ID                          AGENT     STATE   AGE  EXPIRES"
+	    "  TASK\n"
+	    "01KB0000000000000000000000  reviewer  active  1m   in 14m "
+	    "  ?2J ??\n"
+	    "01KB0000000000000000000000  active  reviewer  in 14m  ?2J ??\n"
+	    "?: ?2J\n");
+	cJSON_Delete(o);
+}
+END_TEST
+
 /* --- tables ------------------------------------------------------------- */
 
 START_TEST(an_empty_table_prints_nothing)
@@ -363,6 +403,8 @@ main(void)
 	tcase_add_test(c, minted_has_the_stable_names);
 	tcase_add_test(c, verdicts_show_claims_only_when_valid);
 	tcase_add_test(c, a_block_is_aligned_and_clean);
+	tcase_add_test(c, json_is_utf8_whatever_was_recorded);
+	tcase_add_test(c, a_terminal_without_utf8_gets_ascii);
 	tcase_add_test(c, an_empty_table_prints_nothing);
 	tcase_add_test(c, a_table_has_a_header_and_rows);
 	tcase_add_loop_test(c, a_table_fits_and_never_cuts_ids, 20, 140);
