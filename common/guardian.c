@@ -163,6 +163,15 @@ set_traceparent(struct env *env)
 	env_set(env, "TRACEPARENT", trace);
 }
 
+/* Our copy of what the caller exported, which /proc/PID/environ shows, is no
+ * use once the command's is built, and may hold credentials. */
+static void
+forget_environment(char *const *envp)
+{
+	for (; *envp != NULL; envp++)
+		explicit_bzero(*envp, strlen(*envp));
+}
+
 static void
 build_environment(struct guardian *g, const struct minted *m)
 {
@@ -185,6 +194,7 @@ build_environment(struct guardian *g, const struct minted *m)
 	if (rq->env_name != NULL)
 		env_set(env, rq->env_name, buf_str(&m->token));
 	set_traceparent(env);
+	forget_environment(rq->envp);
 }
 
 /* The ledger knows the run and where its token will lie before either the
@@ -237,15 +247,6 @@ hand_over(void *arg)
 	signals_restore(h->caller);
 }
 
-/* What the caller exported is the command's now; our copy of the area that
- * /proc/PID/environ shows is no use to us and may hold credentials. */
-static void
-forget_environment(char *const *envp)
-{
-	for (; *envp != NULL; envp++)
-		explicit_bzero(*envp, strlen(*envp));
-}
-
 static int
 start(struct guardian *g, pid_t group, const struct signals *caller,
     int *status, struct err *e)
@@ -263,7 +264,6 @@ start(struct guardian *g, pid_t group, const struct signals *caller,
 		return -1;
 	}
 	env_free(&g->env);
-	forget_environment(g->rq->envp);
 	descriptors_drop(g->inherited, -1);
 	return 0;
 }
