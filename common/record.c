@@ -195,8 +195,8 @@ add_value(const cJSON *v, const struct look *look, struct buf *out)
 	const cJSON *item;
 
 	if (cJSON_IsString(v)) {
-		text_clean(*v->valuestring != '\0' ? v->valuestring : "-",
-		    look, out);
+		text_clean(
+		    *v->valuestring != '\0' ? v->valuestring : "-", look, out);
 	} else if (cJSON_IsBool(v)) {
 		buf_adds(out, cJSON_IsTrue(v) ? "yes" : "no");
 	} else if (cJSON_IsArray(v)) {

@@ -225,8 +225,7 @@ START_TEST(json_is_utf8_whatever_was_recorded)
 	json_add_string(o, "why", "a\377b\300\257c\303\274");
 	begin();
 	record_print_json(o);
-	ck_assert_str_eq(
-	    end(), "{\"why\":\"a\ufffdb\ufffd\ufffdc\u00fc\"}\n");
+	ck_assert_str_eq(end(), "{\"why\":\"a\ufffdb\ufffd\ufffdc\u00fc\"}\n");
 	cJSON_Delete(o);
 }
 END_TEST
