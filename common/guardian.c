@@ -36,7 +36,7 @@ struct guardian {
 	pid_t main; /* the command; 0 while it does not run */
 	siginfo_t main_end;
 	bool main_ended;
-	bool revoked, unrevoked;
+	bool ended; /* revoked, and its files removed */
 	int64_t kill_at; /* boot clock; 0 while no timer runs */
 };
 
@@ -64,21 +64,18 @@ warn(const struct guardian *g, const char *fmt, ...)
 
 /* --- the end, whatever the cause ------------------------------------- */
 
+/* One that failed is tried again by who comes next, finish() at the last. */
 static void
 end_identity(struct guardian *g, const char *reason)
 {
 	struct err e;
 
-	if (g->revoked)
+	if (g->ended)
 		return;
-	g->revoked = true;
 	g->lc.now_ms = clock_now_ms();
-	if (lifecycle_end_run(&g->lc, g->id, reason, &e) == 0)
-		return;
-	g->unrevoked = true;
-	warn(g, "run %s is not revoked: %s", g->id, e.text);
-	if (g->dir.path != NULL)
-		tokendir_remove(g->dir.path, &e);
+	g->ended = lifecycle_end_run(&g->lc, g->id, reason, &e) == 0;
+	if (!g->ended)
+		warn(g, "%s", e.text);
 }
 
 static void
@@ -113,7 +110,7 @@ finish(struct guardian *g, const char *reason, bool crashed)
 		waitpid(g->main, NULL, 0);
 	end_stragglers(g, crashed);
 	m.end = g->main_end;
-	m.unrevoked = g->unrevoked;
+	m.unrevoked = !g->ended;
 	tell(g, &m);
 	leave(g);
 }

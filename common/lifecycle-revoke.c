@@ -67,29 +67,42 @@ remove_token_files(const struct identity *id, struct err *e)
 	return tokendir_remove(id->token_dir, e);
 }
 
-/* The token files go even when the revocation failed: the run is over. Its
- * lock file then stays, so that a sweep tries again. */
+/* The token files go even when the revocation failed: the run is over. */
+static int
+end_known_run(struct lifecycle *lc, const struct identity *run,
+    const char *reason, struct err *e)
+{
+	const struct ledger_filter f = {
+	    .id = run->id, .now = lifecycle_now(lc)};
+	scoped(idlist_free) struct idlist ended = {0};
+	struct err ignored;
+
+	if (revoke_durably(lc, &f, reason, &ended, e) < 0) {
+		remove_token_files(run, &ignored);
+		return err_in(e, "run %s is not revoked", run->id);
+	}
+	if (remove_token_files(run, e) < 0)
+		return err_in(e,
+		    "run %s is revoked, its token files are not removed",
+		    run->id);
+	return 0;
+}
+
+/* The lock file of a run that could not be ended stays, so that a sweep tries
+ * again. */
 int
 lifecycle_end_run(struct lifecycle *lc, const char *id, const char *reason,
     struct err *e)
 {
-	const struct ledger_filter f = {.id = id, .now = lifecycle_now(lc)};
-	scoped(idlist_free) struct idlist ended = {0};
 	struct identity run = {0};
-	struct err later;
-	int result;
+	int result = 0;
 
-	if (ledger_find(lc->ledger, id, &run, e) < 0) {
-		if (e->code != ERR_MISSING)
-			return -1;
-		home_forget_run(&lc->home, id);
-		return 0;
-	}
-	result = revoke_durably(lc, &f, reason, &ended, e);
-	if (remove_token_files(&run, result < 0 ? &later : e) < 0)
-		result = -1;
-	else if (result == 0)
-		home_forget_run(&lc->home, id);
+	if (ledger_find(lc->ledger, id, &run, e) == 0)
+		result = end_known_run(lc, &run, reason, e);
+	else if (e->code != ERR_MISSING)
+		result = err_in(e, "run %s is not revoked", id);
 	identity_clear(&run);
+	if (result == 0)
+		home_forget_run(&lc->home, id);
 	return result;
 }

@@ -50,8 +50,11 @@ open_parts(struct lifecycle *lc, const struct lifecycle_where *where,
 	if (home_open(path, create, &lc->home, e) < 0)
 		return -1;
 	if (settings_load(SYSCONFDIR "/config.json", &lc->home, &lc->settings,
-		e) < 0)
-		return -1;
+		e) < 0) {
+		if (!where->only_ends)
+			return -1;
+		policy_default(&lc->settings.policy);
+	}
 	key_start(lc->settings.policy.openssl_conf);
 	if (open_ledger(lc, where->mode, e) < 0)
 		return -1;

@@ -41,6 +41,7 @@ struct lifecycle_where {
 	const char *home;     /* --home, or NULL */
 	enum ledger_mode mode; /* LEDGER_CREATE makes a home too */
 	int64_t now_ms;
+	bool only_ends; /* runs, for which no configuration is needed */
 };
 
 /* ERR_MISSING ("no home at '...'") unless it creates; a home that cannot be
@@ -123,7 +124,8 @@ int lifecycle_revoke(struct lifecycle *lc, const struct ledger_filter *f,
     struct err *e);
 
 /* What the end of a run does, from guardian or, when that was killed, front:
- * revoke durably, then remove token files and lock. No row is success. */
+ * revoke durably, then remove token files and lock. No row is success. The
+ * error says whether it is the revocation that failed. */
 int lifecycle_end_run(struct lifecycle *lc, const char *id,
     const char *reason, struct err *e);
 

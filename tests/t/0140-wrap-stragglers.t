@@ -27,6 +27,15 @@ n=${2:-0}; [ "$n" -lt 4000 ] && { trap '' TERM; sh "$0" "$1" $((n + 1)) & }
 EOT
 zoo 'a fork chain' "sh $tmp/chain $mark & :"
 
+# A folder that the command made among its token files is not ours to remove.
+run ephid-wrap -- sh -c 'mkdir "$EPHID_TOKEN_DIR/own"; echo "$EPHID_TOKEN_DIR"'
+is "$status" 0 'a folder among the token files'
+like "$err" "*run * is revoked, its token files are not removed: *own'*" \
+    'is named, and the run is said to be revoked'
+[ ! -e "$out/token" ]; ok $? 'and the token is gone'
+rm -r "$out"
+ephid-revoke --sweep
+
 # Another user's process cannot be signalled by an ordinary run.
 run timeout 30 ephid-wrap -- sh -c 'sleep 0 & exit 4'
 is "$status" 4 'the status is the command'"'"'s all the same'

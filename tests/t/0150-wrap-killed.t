@@ -61,6 +61,14 @@ until [ -n "$(alive)" ] && [ "$(unrevoked)" = 1 ]; do :; done
 kill -KILL "$(guardian_of "$front")"
 wait "$front"; is $? 125 'without its guardian, front exits 125'
 
+begin
+until [ -n "$(alive)" ] && [ "$(unrevoked)" = 1 ]; do :; done
+echo '{"policy":' >"$EPHID_HOME/config.json"
+kill -KILL "$(guardian_of "$front")"
+wait "$front"
+is "$(unrevoked)" 0 'and revokes, though the configuration was broken meanwhile'
+rm "$EPHID_HOME/config.json"
+
 # Gone, or as good as: not every container's init reaps what comes to it.
 gone() { ! grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null; }
 
