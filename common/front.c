@@ -30,7 +30,7 @@ struct front {
 	int lock, sock, signal_fd;
 	pid_t guardian;
 	int ends; /* signals so far that ask for the end */
-	bool warned;
+	bool started, warned;
 	enum { RUNNING, ENDED, FAILED } state;
 	struct guardian_message last;
 };
@@ -137,14 +137,17 @@ stop_here(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* What the terminal made went to the whole group, the command too, and is
- * known by its si_code. */
+/* What the terminal made is known by its si_code, and went to the whole group:
+ * to the command too, if it was there. */
 static void
 on_signal(struct front *f, const struct signalfd_siginfo *si)
 {
 	struct front_message m = {.signal = (int)si->ssi_signo,
-	    .from_terminal = si->ssi_code == SI_KERNEL};
+	    .from_terminal = f->started && si->ssi_code == SI_KERNEL};
 
+	/* One that was stopped hears nothing, and keeps what it guards. It is
+	 * our child and not reaped, so the pid is its own. */
+	kill(f->guardian, SIGCONT);
 	/* Our own PIPE is a message nobody reads any more. */
 	if (m.signal == SIGCHLD ||
 	    (m.signal == SIGPIPE && si->ssi_pid == (uint32_t)getpid()))
@@ -174,6 +177,7 @@ on_message(struct front *f, const struct guardian_message *m)
 {
 	switch (m->kind) {
 	case GUARDIAN_STARTED:
+		f->started = true;
 		descriptors_drop(&f->inherited, STDERR_FILENO);
 		break;
 	case GUARDIAN_WARNING:
@@ -208,30 +212,45 @@ hear_guardian(struct front *f)
 
 /* --- ends ------------------------------------------------------------- */
 
+/* A configuration that was broken meanwhile is no reason to leave it live. */
+static int
+revoke_here(struct front *f, struct err *e)
+{
+	struct lifecycle_where where = f->rq->where;
+	struct lifecycle lc = {0};
+	int result;
+
+	where.mode = LEDGER_WRITE;
+	where.only_ends = true;
+	where.now_ms = clock_now_ms();
+	if (lifecycle_open(&where, &lc, e) < 0) {
+		if (e->code != ERR_MISSING)
+			return err_in(e, "run %s is not revoked", f->id);
+		home_forget_run(&f->home, f->id);
+		return 0; /* it had not even made the ledger */
+	}
+	result =
+	    lifecycle_end_run(&lc, f->id, "its guardian was killed", e);
+	lifecycle_close(&lc);
+	return result;
+}
+
 /* The guardian was killed. The command dies by PDEATHSIG, what it left comes
  * to us, and so does the revocation. */
 static _Noreturn void
 take_over(struct front *f)
 {
-	struct lifecycle_where where = f->rq->where;
-	struct lifecycle lc = {0};
 	scoped(buf_free) struct buf left = {0};
 	struct err e;
-	int done = -1;
 
-	where.mode = LEDGER_WRITE;
-	where.now_ms = clock_now_ms();
-	if (lifecycle_open(&where, &lc, &e) == 0) {
-		done = lifecycle_end_run(
-		    &lc, f->id, "its guardian was killed", &e);
-		lifecycle_close(&lc);
-	} else if (e.code == ERR_MISSING)
-		done = 0; /* it had not even made the ledger */
-	dprintf(STDERR_FILENO, "%s: the guardian was killed; run %s is %s%s\n",
-	    f->rq->where.program, f->id, done == 0 ? "revoked" : "not revoked: ",
-	    done == 0 ? "" : e.text);
-	if (supervise_end_tree(SIGKILL, 0, &f->spare, &left, &e) == 0 &&
-	    left.len > 0)
+	if (revoke_here(f, &e) == 0)
+		err_set(&e, ERR_SYSTEM, "run %s is revoked", f->id);
+	dprintf(STDERR_FILENO, "%s: the guardian was killed; %s\n",
+	    f->rq->where.program, e.text);
+	if (supervise_end_tree(SIGKILL, 0, &f->spare, &left, &e) < 0)
+		dprintf(STDERR_FILENO, "%s: cannot end what it left: %s\n",
+		    f->rq->where.program, e.text);
+	else if (left.len > 0)
 		dprintf(STDERR_FILENO, "%s: left running: %s\n",
 		    f->rq->where.program, left.ptr);
 	_exit(OWN_FAILURE);

@@ -5,7 +5,8 @@
 # start SCRIPT: a wrapped sh in a group of its own; waits until it says so.
 start() {
 	rm -f "$tmp/up" "$tmp/got"
-	env --default-signal=INT setsid ephid-wrap ${options-} -- sh -c "$1" sh "$tmp" &
+	env --default-signal=INT setsid ephid-wrap ${options-} -- sh -c "$1" sh "$tmp" \
+	    2>"$tmp/said" &
 	front=$!
 	wait_for 10 test -e "$tmp/up" || bail 'the command did not start'
 	id=$(cat "$tmp/up")
@@ -63,3 +64,54 @@ run sh -c 'ephid-wrap -- sh -c "kill -STOP \$\$" & w=$!
     until grep -q "^State:.T" /proc/*/status 2>/dev/null; do :; done
     kill -KILL $w'
 ok 0 'a stopped command does not outlive a killed front'
+
+# A guardian that was stopped hears nothing, and front would wait for it.
+mkfifo "$tmp/go"
+start 'echo $EPHID_ID >$1/up; read -r line <$1/go; exit 5'
+kill -STOP "$(cat "/proc/$front/task/$front/children")"
+echo >"$tmp/go"
+gone() { ! kill -0 "$front" 2>/dev/null; }
+wait_for 10 gone; ok $? 'a stopped guardian is woken'
+kill -CONT "$(cat "/proc/$front/task/$front/children" 2>/dev/null)" 2>/dev/null
+finish
+is "$status" 5 'and the status is told'
+
+command -v sqlite3 >/dev/null || { skip 6 'no sqlite3'; exit 0; }
+db=$EPHID_HOME/ledger.db
+
+# A revocation that failed is tried again at the end.
+start 'trap "" INT TERM; echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
+sqlite3 "$db" "CREATE TRIGGER no BEFORE UPDATE ON identity
+    BEGIN SELECT RAISE(ABORT, 'no'); END"
+kill -INT "$front"; sleep 0.1; kill -TERM "$front" # two, not one merged
+said() { grep -q 'not revoked' "$tmp/said"; }
+wait_for 5 said; ok $? 'a revocation that fails is told'
+sqlite3 "$db" 'DROP TRIGGER no'
+finish
+is "$(sqlite3 "$db" "SELECT reason FROM identity WHERE id = '$id'")" \
+    'ended by a signal and its grace was over' 'and tried again'
+
+# What the terminal made before the command was there reached nobody.
+command -v script >/dev/null || { skip 3 'no script'; exit 0; }
+mkfifo "$tmp/keys" "$tmp/release"
+sqlite3 "$db" 'BEGIN IMMEDIATE' \
+    ".shell touch $tmp/locked; read -r x <$tmp/release" COMMIT &
+holder=$!
+wait_for 10 test -e "$tmp/locked" || bail 'the ledger is not locked'
+env --default-signal=INT,QUIT script -qefc "echo \$\$ >$tmp/pid; exec ephid-wrap -- sh -c \
+    'sleep 3; echo >$tmp/survived'" /dev/null <"$tmp/keys" >/dev/null &
+script=$!
+exec 8>"$tmp/keys"
+wait_for 10 test -s "$tmp/pid"
+front=$(cat "$tmp/pid")
+waits() { [ -n "$(cat "/proc/$front/task/$front/children")" ] &&
+    grep -q '^State:.S' "/proc/$front/status"; }
+switches() { grep '^voluntary' "/proc/$front/status"; }
+woke() { [ "$(switches)" != "$before" ]; }
+wait_for 10 waits; ok $? 'a run waits for the ledger'
+before=$(switches)
+printf '\003' >&8
+wait_for 5 woke; ok $? 'the terminal interrupts it'
+echo >"$tmp/release"
+wait "$holder" "$script" 2>/dev/null
+[ ! -e "$tmp/survived" ]; ok $? 'which is not lost on the command'
