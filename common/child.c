@@ -50,6 +50,8 @@ find_candidates(struct candidates *c, const char *name, char *const *envp)
 {
 	const char *at = path_of(envp), *end;
 
+	if (*name == '\0')
+		return; /* not "/bin/", which is found */
 	if (strchr(name, '/') != NULL) {
 		add_candidate(c, xstrdup(name));
 		return;

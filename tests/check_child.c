@@ -1,0 +1,313 @@
+#include "config.h"
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "child.h"
+#include "io.h"
+#include "proc.h"
+
+static char dir[] = "/tmp/ephid-child.XXXXXX";
+static struct err e;
+static pid_t pid;
+static int status;
+
+static void
+setup(void)
+{
+	strcpy(dir, "/tmp/ephid-child.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	status = -1;
+}
+
+static void
+teardown(void)
+{
+	scoped(free_string) char *cmd = xasprintf("rm -rf '%s'", dir);
+
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+static int
+start(const char *program, const char *path, pid_t group)
+{
+	scoped(free_string) char *env = xasprintf("PATH=%s", path);
+	char *argv[] = {(char[256]){0}, NULL};
+	char *envp[] = {env, NULL};
+	struct child_setup s = {.argv = argv, .envp = envp, .group = group};
+
+	snprintf(argv[0], 256, "%s", program);
+	return child_start(&s, &pid, &status, &e);
+}
+
+static int
+exit_of(pid_t child)
+{
+	int st;
+
+	ck_assert_int_eq(waitpid(child, &st, 0), child);
+	return WIFEXITED(st) ? WEXITSTATUS(st) : -WTERMSIG(st);
+}
+
+/* Nothing of a failed start is left to be waited for. */
+static void
+refused(int wanted)
+{
+	ck_assert_int_eq(status, wanted);
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	ck_assert_int_eq(errno, ECHILD);
+}
+
+static char *
+file(const char *name, mode_t mode, const char *text)
+{
+	char *path = xasprintf("%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert_int_eq(chmod(path, mode), 0);
+	return path;
+}
+
+START_TEST(it_runs)
+{
+	ck_assert_int_eq(start("true", "/nowhere:/bin:/usr/bin", 0), 0);
+	ck_assert_int_eq(exit_of(pid), 0);
+	ck_assert_int_eq(start("/bin/false", "", 0), 0);
+	ck_assert_int_eq(exit_of(pid), 1);
+}
+END_TEST
+
+START_TEST(a_script_without_a_first_line_is_for_sh)
+{
+	scoped(free_string) char *path = file("plain", 0755, "exit 9\n");
+
+	ck_assert_int_eq(start(path, "", 0), 0);
+	ck_assert_int_eq(exit_of(pid), 9);
+	ck_assert_int_eq(start("plain", dir, 0), 0);
+	ck_assert_int_eq(exit_of(pid), 9);
+}
+END_TEST
+
+START_TEST(missing_is_127)
+{
+	ck_assert_int_eq(start("/no/such/program", "/bin", 0), -1);
+	refused(127);
+	ck_assert_str_eq(e.text, "/no/such/program: command not found");
+	ck_assert_int_eq(start("no-such-program", "/bin:/nowhere", 0), -1);
+	refused(127);
+	ck_assert_int_eq(start("", "/bin", 0), -1);
+	refused(127);
+}
+END_TEST
+
+START_TEST(what_cannot_be_run_is_126)
+{
+	scoped(free_string) char *plain = file("plain", 0644, "exit 0\n");
+
+	ck_assert_int_eq(start(plain, "", 0), -1);
+	refused(126);
+	ck_assert_int_eq(start(dir, "", 0), -1);
+	refused(126);
+	/* Found but not executable outweighs what comes later and is not. */
+	ck_assert_int_eq(start("plain", dir, 0), -1);
+	refused(126);
+}
+END_TEST
+
+START_TEST(a_group_that_is_gone_starts_nothing)
+{
+	pid_t other;
+
+	if ((other = fork()) == 0)
+		_exit(setpgid(0, 0) < 0);
+	ck_assert_int_eq(exit_of(other), 0);
+	ck_assert_int_eq(start("true", "/bin:/usr/bin", other), -1);
+	refused(125);
+	ck_assert_ptr_nonnull(strstr(e.text, "process group"));
+}
+END_TEST
+
+/* In the child: tell that we were here, by a descriptor. */
+static void
+prepare(void *arg)
+{
+	int *fd = arg;
+
+	if (write(*fd, "x", 1) != 1)
+		_exit(99);
+}
+
+START_TEST(preparation_runs_and_descriptors_close)
+{
+	int ends[2];
+	char *argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"},
+	    (char[]){"read -r x <&8"}, NULL};
+	char *envp[] = {NULL};
+	struct child_setup s = {.argv = argv,
+	    .envp = envp,
+	    .prepare = prepare,
+	    .arg = &ends[1]};
+	char c;
+
+	ck_assert_int_eq(pipe2(ends, 0), 0);
+	ck_assert_int_eq(child_start(&s, &pid, &status, &e), 0);
+	ck_assert_int_eq(read(ends[0], &c, 1), 1);
+	ck_assert_int_ne(exit_of(pid), 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(it_dies_with_its_parent)
+{
+	int ends[2], st;
+	pid_t middle;
+	char c;
+
+	/* The command holds the pipe's other end: its end of file is its
+	 * death, which nobody here could wait for. */
+	ck_assert_int_eq(pipe(ends), 0);
+	if ((middle = fork()) == 0) {
+		char *argv[] = {(char[]){"sleep"}, (char[]){"1000"}, NULL};
+		char *envp[] = {(char[]){"PATH=/bin:/usr/bin"}, NULL};
+		struct child_setup s = {
+		    .argv = argv, .envp = envp, .death_signal = SIGKILL};
+
+		close(ends[0]);
+		if (child_start(&s, &pid, &status, &e) == 0)
+			raise(SIGKILL);
+		_exit(1);
+	}
+	close(ends[1]);
+	ck_assert_int_eq(waitpid(middle, &st, 0), middle);
+	ck_assert(WIFSIGNALED(st));
+	ck_assert_int_eq(read(ends[0], &c, 1), 0);
+	close(ends[0]);
+}
+END_TEST
+
+/* --- proc ------------------------------------------------------------ */
+
+START_TEST(proc_knows_us)
+{
+	struct holder h;
+	pid_t parent;
+	uint64_t start_time;
+
+	ck_assert_int_eq(proc_self(&h, &e), 0);
+	ck_assert_int_eq(h.pid, getpid());
+	ck_assert_uint_ne(h.pidns, 0);
+	ck_assert_uint_eq(strlen(h.boot), 36);
+	ck_assert_int_eq(proc_stat(getpid(), &parent, &start_time), 0);
+	ck_assert_int_eq(parent, getppid());
+	ck_assert_uint_eq(start_time, h.start);
+	ck_assert_int_eq(proc_stat(-5, &parent, &start_time), -1);
+}
+END_TEST
+
+/* Its name in /proc/PID/stat is what a careless parser trips over. */
+START_TEST(a_hostile_name_does_not_move_the_fields)
+{
+	int ends[2];
+	pid_t child, parent;
+	uint64_t start_time;
+	char name[32], c;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	if ((child = fork()) == 0) {
+		prctl(PR_SET_NAME, ") R 1 (x");
+		if (write(ends[1], "x", 1) == 1)
+			pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(read(ends[0], &c, 1), 1);
+	ck_assert_int_eq(proc_stat(child, &parent, &start_time), 0);
+	ck_assert_int_eq(parent, getpid());
+	proc_name(child, name, sizeof name);
+	ck_assert_str_eq(name, ") R 1 (x");
+	kill(child, SIGKILL);
+	exit_of(child);
+	proc_name(child, name, sizeof name);
+	ck_assert_str_eq(name, "?");
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(descendants_are_found_and_spared)
+{
+	struct pids all = {0}, spare = {0};
+	int ends[2];
+	pid_t child, grandchild;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	if ((child = fork()) == 0) {
+		if ((grandchild = fork()) == 0)
+			pause();
+		if (write(ends[1], &grandchild, sizeof grandchild) < 0)
+			_exit(1);
+		pause();
+	}
+	ck_assert_int_eq(read(ends[0], &grandchild, sizeof grandchild),
+	    sizeof grandchild);
+	ck_assert_int_eq(proc_children(getpid(), &all, &e), 0);
+	ck_assert(pids_has(&all, child));
+	ck_assert(!pids_has(&all, grandchild));
+	pids_free(&all);
+	ck_assert_int_eq(proc_descendants(getpid(), NULL, &all, &e), 0);
+	ck_assert(pids_has(&all, child));
+	ck_assert(pids_has(&all, grandchild));
+	pids_free(&all);
+	pids_add(&spare, child);
+	ck_assert_int_eq(proc_descendants(getpid(), &spare, &all, &e), 0);
+	ck_assert(!pids_has(&all, child));
+	ck_assert(!pids_has(&all, grandchild));
+	pids_free(&all);
+	pids_free(&spare);
+	kill(grandchild, SIGKILL);
+	kill(child, SIGKILL);
+	exit_of(child);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("child");
+	TCase *c = tcase_create("child"), *p = tcase_create("proc");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, it_runs);
+	tcase_add_test(c, a_script_without_a_first_line_is_for_sh);
+	tcase_add_test(c, missing_is_127);
+	tcase_add_test(c, what_cannot_be_run_is_126);
+	tcase_add_test(c, a_group_that_is_gone_starts_nothing);
+	tcase_add_test(c, preparation_runs_and_descriptors_close);
+	tcase_add_test(c, it_dies_with_its_parent);
+	tcase_add_test(p, proc_knows_us);
+	tcase_add_test(p, a_hostile_name_does_not_move_the_fields);
+	tcase_add_test(p, descendants_are_found_and_spared);
+	suite_add_tcase(s, c);
+	suite_add_tcase(s, p);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed > 0;
+}
