@@ -423,5 +423,6 @@ guardian_main(const struct run_request *rq, const char *id, int sock,
 	if (start(&g, group, caller, &status, &e) < 0)
 		fail(&g, status, &e);
 	tell(&g, &started);
+	ledger_rehearse_revocation(g.lc.ledger);
 	watch(&g);
 }

@@ -139,6 +139,10 @@ int ledger_revoke(struct ledger *l, const struct ledger_filter *f,
     enum event_kind kind, const char *reason, ledger_identity_fn *fn,
     void *arg, struct err *e);
 
+/* Prepares the statements that revoking one identity takes: for who has time
+ * now and will be in a hurry then. */
+void ledger_rehearse_revocation(struct ledger *l);
+
 /* Where the run's token files are, so that a sweep can remove them. */
 int ledger_set_token_dir(
     struct ledger *l, const char *id, const char *dir, struct err *e);
