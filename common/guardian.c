@@ -260,6 +260,8 @@ start(struct guardian *g, pid_t group, const struct signals *caller,
 		g->main = 0;
 		return -1;
 	}
+	if (group == 0)
+		setpgid(0, 0); /* settle() could not, for the command's sake */
 	env_free(&g->env);
 	descriptors_drop(g->inherited, -1);
 	return 0;
@@ -376,13 +378,16 @@ watch(struct guardian *g)
 }
 
 /* In a group of its own before anything else, or a kill of front's group
- * would take both. Undumpable: /proc is closed to the same uid. */
+ * would take both. But a group from outside of the PID namespace has no number
+ * here (unshare -pf) and the command could not join it again, so there we
+ * leave it once the command is in it. Undumpable: /proc is closed to the same
+ * uid. */
 static int
-settle(struct guardian *g, struct err *e)
+settle(struct guardian *g, pid_t group, struct err *e)
 {
 	if (signals_capture(NULL, &g->signal_fd, e) < 0)
 		return -1;
-	if (setpgid(0, 0) < 0)
+	if (group != 0 && setpgid(0, 0) < 0)
 		return err_sys(e, "cannot make a process group");
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -408,7 +413,7 @@ guardian_main(const struct run_request *rq, const char *id, int sock,
 	size_t swept;
 	int status = 125;
 
-	if (settle(&g, &e) < 0 ||
+	if (settle(&g, group, &e) < 0 ||
 	    lifecycle_open(&rq->where, &g.lc, &e) < 0)
 		fail(&g, status, &e);
 	if (ledger_was_restored(g.lc.ledger))

@@ -59,7 +59,8 @@ struct front_message {
 };
 
 /* The guardian's life, in the forked child. `sock' is its end; `lock' the
- * run's lock, inherited; `group' the process group for the command. */
+ * run's lock, inherited; `group' the process group for the command, 0
+ * when it has no number in this PID namespace. */
 _Noreturn void guardian_main(const struct run_request *rq, const char *id,
     int sock, int lock, pid_t group, const struct signals *caller,
     const struct descriptors *inherited);

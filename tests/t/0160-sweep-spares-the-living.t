@@ -18,6 +18,12 @@ is "$status" 0 'spares the run inside'
 unshare -pf --mount-proc ephid-revoke --sweep
 run ephid-inspect --quiet "$id"
 is "$status" 0 'and so does one from a third namespace'
+# A group that is outside of the namespace has no number inside.
+group='cut -d" " -f5,8 /proc/self/stat'
+run unshare -pf --mount-proc sh -c "$group"
+bare=$out
+run unshare -pf --mount-proc ephid-wrap -- sh -c "$group"
+is "$out" "$bare" 'a command stays in a group that has no number here'
 echo >"$tmp/go"
 wait $run_pid
 is $? 0 'the run was valid to its end'
