@@ -81,18 +81,14 @@ note_if_inherited(struct descriptors *d, int fd)
 	d->list[d->n++] = fd;
 }
 
-/* /proc/self/fd is closed to an undumpable process's own user, so this opens
- * it for the moment. Without /proc, the first thousand are tried. */
+/* An undumpable process is closed to others, not to itself. Without /proc, the
+ * first thousand are tried. */
 void
 descriptors_note(struct descriptors *d)
 {
-	int dumpable = prctl(PR_GET_DUMPABLE);
+	DIR *all = opendir("/proc/self/fd");
 	struct dirent *entry;
-	DIR *all;
 
-	prctl(PR_SET_DUMPABLE, 1);
-	all = opendir("/proc/self/fd");
-	prctl(PR_SET_DUMPABLE, dumpable == 1 ? 1 : 0);
 	if (all == NULL) {
 		for (int fd = 3; fd < 1024; fd++)
 			note_if_inherited(d, fd);

@@ -50,7 +50,18 @@ is "$out" y 'a broken pipe ends the command and the run'
 run timeout 20 sh -c "ephid-wrap -- sh -c 'sleep 1000 & echo done' | cat"
 is "$status|$out" '0|done' 'nobody of ours holds a pipe open'
 
+mkfifo "$tmp/nine.go"
 # A writer must see that the command closed its stdin.
 run timeout 20 sh -c "yes 2>/dev/null | ephid-wrap -- sh -c 'exec <&-
     echo closed; exec sleep 0'"
 is "$out" closed 'nor the read end of stdin'
+
+# Beyond the limit that the caller set after opening it, too.
+if command -v bash >/dev/null; then
+	run timeout 20 sh -c "bash -c 'exec 200>&1; ulimit -Sn 64
+	    exec ephid-wrap -- bash -c \"exec 200>&- >&-; read <$tmp/nine.go\"
+	    ' | { cat; echo >$tmp/nine.go; }"
+	is "$status" 0 'nor a descriptor beyond the limit'
+else
+	skip 1 'no bash'
+fi
