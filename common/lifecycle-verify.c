@@ -172,7 +172,8 @@ check_token(struct lifecycle *lc, const struct verify_request *rq,
 	    .audience = rq->for_lineage ? NULL : rq->audience,
 	    .now = lifecycle_now(lc),
 	    .skew = SKEW,
-	    .any_time = true};
+	    .expiry_skew = INT64_MAX,
+	    .any_time = rq->any_time};
 
 	v->word = jwt_verify(rq->token, rq->len, &want, &v->claims);
 	if (v->word == JWT_VALID && !take_id(v))
