@@ -162,6 +162,9 @@ struct ancestry {
 		uint64_t start;
 	} list[ANCESTORS];
 	size_t n;
+	struct ledger *ledger;
+	const struct home *home;
+	struct idlist live; /* runs whose rows were looked at, in order */
 	char inside[ID_LEN + 1];
 };
 
@@ -196,21 +199,71 @@ is_our_guardian(const struct identity *id, void *arg)
 	return 0;
 }
 
+static int
+look_at_live(const struct identity *id, void *arg)
+{
+	struct ancestry *a = arg;
+
+	idlist_add(&a->live, id->id);
+	return is_our_guardian(id, a);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* A lock file whose row is not among the live: that of a run which was revoked
+ * while it went on, or one on its way. */
+static void
+look_at_lock(const char *id, void *arg)
+{
+	struct ancestry *a = arg;
+	struct identity run = {0};
+	struct err ignored;
+
+	if (a->inside[0] != '\0' ||
+	    (a->live.n > 0 &&
+		bsearch(id, a->live.ids, a->live.n, sizeof *a->live.ids,
+		    compare_ids) != NULL) ||
+	    ledger_find(a->ledger, id, &run, &ignored) < 0)
+		return;
+	if (home_probe_run(a->home, id, NULL) == RUN_LIVE)
+		is_our_guardian(&run, a);
+	identity_clear(&run);
+}
+
+/* Whether their identities live is not asked: what such a run holds is dead,
+ * and a root of its own would be the way around it. */
+static int
+find_our_guardian(struct mint *m, struct ancestry *a, struct err *e)
+{
+	const struct ledger_filter f = {
+	    .state = SELECT_ANY, .held = true, .now = m->now};
+	int result;
+
+	read_ancestry(a);
+	result = ledger_each(m->lc->ledger, &f, look_at_live, a, e);
+	if (result == 0)
+		result = home_each_run(&m->lc->home, look_at_lock, a, e);
+	idlist_free(&a->live);
+	return result;
+}
+
 /* Against accidents: a run that forgets to present its token would leave its
  * tree. It is no wall against the same uid, so what cannot be read is let
  * pass. */
 static int
 check_new_root(struct mint *m, struct err *e)
 {
-	const struct ledger_filter f = {
-	    .state = SELECT_ACTIVE, .held = true, .now = m->now};
-	struct ancestry a = {.n = 0};
+	struct ancestry a = {
+	    .ledger = m->lc->ledger, .home = &m->lc->home};
 	struct err ignored;
 
 	if (m->policy->new_root_inside || proc_self(&a.self, &ignored) < 0)
 		return 0;
-	read_ancestry(&a);
-	if (ledger_each(m->lc->ledger, &f, is_our_guardian, &a, e) < 0)
+	if (find_our_guardian(m, &a, e) < 0)
 		return -1;
 	if (a.inside[0] != '\0')
 		return err_set(e, ERR_DENIED,

@@ -510,6 +510,8 @@ START_TEST(a_run_must_present_itself)
 	scoped(minted_clear) struct minted run = {0}, m = {0};
 	struct holder holder = parent_process();
 	scoped(free_string) char *words = NULL;
+	int64_t now;
+	int lock;
 
 	rq.holder = &holder;
 	mint_ok(&rq, &run);
@@ -525,7 +527,17 @@ START_TEST(a_run_must_present_itself)
 	mint_ok(&rq, &m);
 	minted_clear(&m);
 	lc.settings.policy.new_root_inside = false;
+	/* That its identity is over makes no root of what it runs. */
+	now = lc.now_ms;
+	lc.now_ms += 7200 * 1000;
+	mint_refused(&rq, words);
+	lc.now_ms = now;
+	ck_assert_int_eq(
+	    home_lock_run(&lc.home, run.identity.id, &lock, &e), 0);
 	revoke_run(run.identity.id, false);
+	mint_refused(&rq, words);
+	/* Nor does what went before it under the same pid, if it is gone. */
+	close(lock);
 	mint_ok(&rq, &m);
 }
 END_TEST
@@ -559,6 +571,12 @@ START_TEST(the_own_ledger_allows_no_skew)
 
 	rq.ttl = 60;
 	mint_ok(&rq, &m);
+	lc.now_ms = (NOW - 61) * 1000; /* the clock was set back */
+	verdict_is(&m, JWT_NOT_YET_VALID);
+	ck_assert_int_eq(verify_as(&m, any, &v), JWT_VALID);
+	verdict_clear(&v);
+	lc.now_ms = (NOW - 60) * 1000;
+	verdict_is(&m, JWT_VALID);
 	lc.now_ms = (NOW + 59) * 1000;
 	verdict_is(&m, JWT_VALID);
 	lc.now_ms = (NOW + 60) * 1000;
