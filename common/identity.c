@@ -132,7 +132,8 @@ static const struct {
 const char *
 form_name(enum form f)
 {
-	return forms[f].name;
+	/* The ledger may have one of a newer version. */
+	return (size_t)f < FORMS ? forms[f].name : "unknown";
 }
 
 const char *

@@ -97,7 +97,8 @@ key_alg_name(enum key_alg alg)
 	    [KEY_ED25519] = "Ed25519",
 	};
 
-	return names[alg];
+	/* The ledger may have one of a newer version. */
+	return (unsigned)alg < KEY_ALGS ? names[alg] : "unknown";
 }
 
 int

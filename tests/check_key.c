@@ -68,6 +68,9 @@ START_TEST(names_of_algorithms)
 		    key_alg_parse(key_alg_name((enum key_alg)i), &alg), 0);
 		ck_assert_int_eq((int)alg, i);
 	}
+	/* A newer version wrote the ledger. */
+	ck_assert_str_eq(key_alg_name((enum key_alg)9), "unknown");
+	ck_assert_int_eq(key_alg_parse("unknown", &alg), -1);
 	ck_assert_int_eq(key_alg_parse("none", &alg), -1);
 	ck_assert_int_eq(key_alg_parse("HS256", &alg), -1);
 	ck_assert_int_eq(key_alg_parse("es256", &alg), -1);
