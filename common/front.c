@@ -161,6 +161,20 @@ on_signal(struct front *f, const struct signalfd_siginfo *si)
 		stop_here();
 }
 
+/* As the first process of a container we get every orphan of it; what is below
+ * the guardian goes to that one. The guardian's status waits for conclude(). */
+static void
+bury_others(const struct front *f)
+{
+	siginfo_t si = {0};
+
+	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    si.si_pid != 0 && si.si_pid != f->guardian) {
+		waitpid(si.si_pid, NULL, 0);
+		si.si_pid = 0;
+	}
+}
+
 static void
 read_signals(struct front *f)
 {
@@ -168,6 +182,7 @@ read_signals(struct front *f)
 
 	while (read(f->signal_fd, &si, sizeof si) == sizeof si)
 		on_signal(f, &si);
+	bury_others(f);
 }
 
 /* --- the guardian's words --------------------------------------------- */

@@ -194,6 +194,23 @@ build_environment(struct guardian *g, const struct minted *m)
 	forget_environment(rq->envp);
 }
 
+static void
+warn_of_expiry(const struct guardian *g, const struct minted *m)
+{
+	int64_t most = g->lc.settings.policy.max_ttl;
+	char at[CLOCK_STAMP_MAX];
+	char given[CLOCK_DURATION_MAX], asked[CLOCK_DURATION_MAX];
+
+	if (m->cut_short)
+		warn(g, "the token expires with its parent, at %s",
+		    clock_stamp(m->identity.expires_at, at));
+	else if (g->rq->mint.ttl > most)
+		warn(g, "the token expires in %s, the most that policy allows, "
+			"not in %s",
+		    clock_duration(most, given),
+		    clock_duration(g->rq->mint.ttl, asked));
+}
+
 /* The ledger knows the run and where its token will lie before either the
  * folder or the file is made: a crash at any point leaves a row to sweep. */
 static int
@@ -214,12 +231,7 @@ mint(struct guardian *g, struct minted *m, struct err *e)
 		return -1;
 	if (on_disk)
 		warn(g, "the token file is on a disk: no tmpfs is ours");
-	if (m->cut_short) {
-		char at[CLOCK_STAMP_MAX];
-
-		warn(g, "the token expires with its parent, at %s",
-		    clock_stamp(m->identity.expires_at, at));
-	}
+	warn_of_expiry(g, m);
 	if (tokendir_make(&g->dir, e) < 0 ||
 	    tokendir_write(&g->dir, TOKEN_FILE, buf_str(&m->token),
 		m->token.len, e) < 0)

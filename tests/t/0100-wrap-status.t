@@ -44,6 +44,9 @@ is "$status" 125 'an unknown option is 125'
 run ephid-wrap
 is "$status" 125 'and so is no command'
 like "$err" 'ephid-wrap: no command to run*' 'in one line'
+run ephid-wrap --ttl 2h -- true
+like "$err" '*token expires in 1h, the most that policy allows, not in 2h' \
+    'a ttl that policy shortens is told'
 run ephid-wrap --ttl soon -- true
 is "$status" 125 'and a bad duration'
 run ephid-wrap --audience 'no uri' -- true

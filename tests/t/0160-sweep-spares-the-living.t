@@ -24,6 +24,16 @@ run unshare -pf --mount-proc sh -c "$group"
 bare=$out
 run unshare -pf --mount-proc ephid-wrap -- sh -c "$group"
 is "$out" "$bare" 'a command stays in a group that has no number here'
+# As the first process of a container, front is the last parent of all.
+if command -v nsenter >/dev/null; then
+	front=$(pgrep -x -P $run_pid ephid-wrap)
+	nsenter -t "$front" -p sh -c 'sleep 0.1 & exit 0'
+	strays() { ps -o pid= --ppid "$front" | wc -l; }
+	alone() { [ "$(strays)" -eq 1 ]; }
+	wait_for 5 alone; ok $? 'and buries who has no other'
+else
+	skip 1 'no nsenter'
+fi
 echo >"$tmp/go"
 wait $run_pid
 is $? 0 'the run was valid to its end'
