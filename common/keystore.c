@@ -202,7 +202,7 @@ keystore_state_name(enum key_state s)
 	static const char *const names[] = {
 	    "next", "active", "retiring", "retired"};
 
-	return names[s];
+	return (size_t)s < sizeof names / sizeof *names ? names[s] : "unknown";
 }
 
 struct rows {
@@ -358,14 +358,20 @@ keystore_rotate(struct keystore *s, enum key_alg alg, bool at_once,
 {
 	scoped(free_rows) struct rows rows = {0};
 	scoped(free_string) char *url = NULL;
+	const struct key_row *waiting;
 	bool published;
 
 	if (keystore_issuer_url(s, &url, &published, e) < 0 ||
 	    read_rows(s, &rows, e) < 0 || promote_due(s, alg, &rows, e) < 0)
 		return -1;
-	if (in_state(&rows, alg, KEYSTATE_NEXT) != NULL)
-		return err_set(e, ERR_DENIED,
-		    "there is a next key for %s already", key_alg_name(alg));
+	if ((waiting = in_state(&rows, alg, KEYSTATE_NEXT)) != NULL) {
+		if (!at_once)
+			return err_set(e, ERR_DENIED,
+			    "there is a next key for %s already",
+			    key_alg_name(alg));
+		*out = *waiting;
+		return activate(s, &rows, out, e);
+	}
 	if (make_key(s, alg, out, e) < 0)
 		return -1;
 	if (at_once || !published ||

@@ -46,7 +46,8 @@ const struct key *keystore_find(void *ctx, const char *kid);
 
 /* Makes the next key of alg. It is active at once when the issuer was never
  * published or with `at_once', else in KEYSTORE_MAX_AGE seconds; kid and when
- * are written to *out. ERR_DENIED when there is a next key already. */
+ * are written to *out. A next key that is there already is made active with
+ * `at_once', else ERR_DENIED. */
 int keystore_rotate(struct keystore *s, enum key_alg alg, bool at_once,
     struct key_row *out, struct err *e);
 /* Retires kid at once, after making another active in its place when it was;

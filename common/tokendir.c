@@ -208,9 +208,33 @@ tokendir_close(struct tokendir *d)
 
 /* --- removing ------------------------------------------------------- */
 
-/* Files only: a folder in it is not of our making, and stays. */
+#define DEPTH_MAX 32 /* of what a command may have put there */
+
+static int empty_folder(int fd, const char *path, int depth, struct err *e);
+
+/* The run is over, and what it put beside its token goes with it, folders
+ * too; links are removed, never followed. */
 static int
-empty_folder(int fd, const char *path, struct err *e)
+remove_entry(int dir, const char *name, const char *path, int depth,
+    struct err *e)
+{
+	int fd;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR || depth == 0 ||
+	    (fd = openat(dir, name, OPEN_FOLDER)) < 0)
+		return err_sys(e, "cannot remove '%s/%s'", path, name);
+	if (empty_folder(fd, path, depth - 1, e) < 0)
+		return -1;
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_sys(e, "cannot remove '%s/%s'", path, name);
+	return 0;
+}
+
+/* Takes fd. Goes on after a failure: the token may come behind it. */
+static int
+empty_folder(int fd, const char *path, int depth, struct err *e)
 {
 	DIR *dir = fdopendir(fd);
 	int rc = 0;
@@ -223,9 +247,8 @@ empty_folder(int fd, const char *path, struct err *e)
 	for (struct dirent *f; (f = readdir(dir)) != NULL;)
 		if (strcmp(f->d_name, ".") != 0 &&
 		    strcmp(f->d_name, "..") != 0 &&
-		    unlinkat(dirfd(dir), f->d_name, 0) < 0 && errno != ENOENT)
-			rc = err_sys(
-			    e, "cannot remove '%s/%s'", path, f->d_name);
+		    remove_entry(dirfd(dir), f->d_name, path, depth, e) < 0)
+			rc = -1;
 	closedir(dir);
 	return rc;
 }
@@ -261,7 +284,7 @@ tokendir_remove(const char *path, struct err *e)
 		return err_set(e, ERR_SYSTEM,
 		    "folder '%s' is not ours and closed to others", path);
 	}
-	if (empty_folder(fd, path, e) < 0)
+	if (empty_folder(fd, path, DEPTH_MAX, e) < 0)
 		return -1;
 	if (unlinkat(base, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_sys(e, "cannot remove folder '%s'", path);

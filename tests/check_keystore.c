@@ -192,7 +192,7 @@ START_TEST(a_published_one_waits)
 	ck_assert_ptr_null(keystore_find(ks, next.kid)); /* signs nothing */
 	begin();
 	ck_assert_int_eq(
-	    keystore_rotate(ks, KEY_ES256, true, &another, &e), -1);
+	    keystore_rotate(ks, KEY_ES256, false, &another, &e), -1);
 	ck_assert_int_eq(e.code, ERR_DENIED);
 	ledger_rollback(l);
 	at(NOW + KEYSTORE_MAX_AGE - 1);
@@ -207,6 +207,26 @@ START_TEST(a_published_one_waits)
 	ok(keystore_rotate(ks, KEY_ES256, true, &another, &e));
 	commit();
 	ck_assert_int_eq(another.state, KEYSTATE_ACTIVE);
+}
+END_TEST
+
+START_TEST(a_waiting_key_can_be_hurried)
+{
+	struct key_row next, hurried;
+	char now[KEY_KID_LEN + 1];
+
+	publish();
+	active_kid(now);
+	begin();
+	ok(keystore_rotate(ks, KEY_ES256, false, &next, &e));
+	commit();
+	begin();
+	ok(keystore_rotate(ks, KEY_ES256, true, &hurried, &e));
+	commit();
+	ck_assert_str_eq(hurried.kid, next.kid);
+	ck_assert_int_eq(hurried.state, KEYSTATE_ACTIVE);
+	active_kid(now);
+	ck_assert_str_eq(now, next.kid);
 }
 END_TEST
 
@@ -402,6 +422,7 @@ main(void)
 	tcase_add_test(t, makes_the_first_key_when_asked);
 	tcase_add_test(t, an_unpublished_issuer_rotates_at_once);
 	tcase_add_test(t, a_published_one_waits);
+	tcase_add_test(t, a_waiting_key_can_be_hurried);
 	tcase_add_test(t, a_rollback_keeps_the_old_key);
 	tcase_add_test(t, retiring_the_active_key_makes_another);
 	tcase_add_test(t, retiring_promotes_the_one_that_waits);

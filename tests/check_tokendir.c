@@ -236,6 +236,23 @@ START_TEST(a_link_in_it_is_removed_not_followed)
 }
 END_TEST
 
+START_TEST(what_the_command_put_there_goes_too)
+{
+	scoped(free_string) char *kept = xasprintf("%s/kept", folder);
+	struct tokendir d = make();
+
+	ck_assert_int_eq(mkdir(kept, 0700), 0);
+	ck_assert_int_eq(mkdirat(d.fd, "a", 0700), 0);
+	ck_assert_int_eq(mkdirat(d.fd, "a/b", 0700), 0);
+	ck_assert_int_eq(symlinkat(kept, d.fd, "a/b/link"), 0);
+	ok(tokendir_write(&d, "token", "one", 3, &e));
+	ok(tokendir_remove(d.path, &e));
+	ck_assert(!exists(d.path));
+	ck_assert(exists(kept));
+	tokendir_close(&d);
+}
+END_TEST
+
 START_TEST(what_is_open_to_others_is_refused)
 {
 	scoped(free_string) char *base = xasprintf("%s/run", home.path);
@@ -269,6 +286,7 @@ main(void)
 	tcase_add_test(t, removing_is_idempotent);
 	tcase_add_test(t, removes_nothing_else);
 	tcase_add_test(t, a_link_in_it_is_removed_not_followed);
+	tcase_add_test(t, what_the_command_put_there_goes_too);
 	tcase_add_test(t, what_is_open_to_others_is_refused);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
