@@ -142,8 +142,9 @@ stop_here(void)
 static void
 on_signal(struct front *f, const struct signalfd_siginfo *si)
 {
+	bool terminal = si->ssi_code == SI_KERNEL;
 	struct front_message m = {.signal = (int)si->ssi_signo,
-	    .from_terminal = f->started && si->ssi_code == SI_KERNEL};
+	    .from_terminal = f->started && terminal};
 
 	/* One that was stopped hears nothing, and keeps what it guards. It is
 	 * our child and not reaped, so the pid is its own. */
@@ -152,7 +153,7 @@ on_signal(struct front *f, const struct signalfd_siginfo *si)
 	if (m.signal == SIGCHLD ||
 	    (m.signal == SIGPIPE && si->ssi_pid == (uint32_t)getpid()))
 		return;
-	if (asks_for_the_end(m.signal) && !m.from_terminal)
+	if (asks_for_the_end(m.signal) && !terminal)
 		m.end_now = ++f->ends > 1;
 	while (send(f->sock, &m, sizeof m, MSG_NOSIGNAL) < 0 &&
 	    errno == EINTR)
