@@ -88,13 +88,9 @@ parse(struct options *o, int argc, char **argv)
 static void
 prepare_delivery(struct options *o, const struct settings *settings)
 {
-	const cJSON *profile = NULL;
 	struct err e;
 
-	if (o->mint.profile != NULL &&
-	    settings_profile(settings, o->mint.profile, &profile, &e) < 0)
-		cli_die(&e);
-	delivery_fill(&o->to, profile);
+	delivery_fill(&o->to, cli_profile(&o->mint, settings));
 	if (delivery_check(&o->to, &e) == 0)
 		return;
 	if (e.code == ERR_USAGE)

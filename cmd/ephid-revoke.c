@@ -117,6 +117,7 @@ static void
 parse(struct options *o, int argc, char **argv)
 {
 	bool narrowed, operands;
+	struct err e;
 	int opt;
 
 	opterr = 0;
@@ -126,6 +127,9 @@ parse(struct options *o, int argc, char **argv)
 	operands = optind < argc;
 	narrowed = o->which.root != NULL || o->which.task != NULL ||
 	    o->which.agent != NULL || o->older != NULL;
+	if (o->what.reason != NULL &&
+	    note_check("reason", o->what.reason, &e) < 0)
+		cli_die(&e);
 	if (operands + narrowed + o->all + o->sweep == 0)
 		cli_usage("nothing is selected");
 	if (operands + narrowed + o->all + o->sweep > 1)

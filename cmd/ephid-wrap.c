@@ -83,8 +83,38 @@ parse(struct wrap_options *o, int argc, char **argv)
 	}
 	if (optind == argc)
 		cli_usage("no command to run");
-	if (o->env != NULL && !env_name_is_valid(o->env))
-		cli_usage("env '%s': not a name for a variable", o->env);
+}
+
+/* What programs take for a path or a library they name in their errors. */
+static bool
+has_a_meaning(const char *name)
+{
+	return strncmp(name, "EPHID_", 6) == 0 ||
+	    strncmp(name, "LD_", 3) == 0 || strcmp(name, "PATH") == 0 ||
+	    strcmp(name, "HOME") == 0;
+}
+
+static void
+check_name(const char *name)
+{
+	if (!env_name_is_valid(name))
+		cli_usage("env '%s': not a name for a variable", name);
+	if (has_a_meaning(name))
+		cli_usage("env '%s': has a meaning of its own", name);
+}
+
+/* What a profile says of the options that are ours alone. */
+static void
+apply_profile(struct wrap_options *o, const struct settings *settings)
+{
+	const cJSON *p = cli_profile(&o->mint, settings);
+
+	cli_fill(&o->grace, p, "grace");
+	cli_fill(&o->env, p, "env");
+	if (cJSON_IsTrue(json_get(p, "no-env-token")))
+		o->no_env_token = true;
+	if (o->env != NULL)
+		check_name(o->env);
 }
 
 static const char *
@@ -109,6 +139,7 @@ main(int argc, char **argv)
 	rq.argv = argv + optind;
 	rq.mint.default_agent = base_name(rq.argv[0]);
 	cli_mint_request(&o.mint, &settings, &rq.mint, &parent);
+	apply_profile(&o, &settings);
 	rq.mint.origin = origin_read(environ);
 	/* A parent was minted by a home that is there already. */
 	rq.where = (struct lifecycle_where){.program = cli_program(),

@@ -252,8 +252,8 @@ cli_mint_option(struct mint_options *o, int opt, const char *arg)
 
 /* A profile's text for an option that the line did not give. Lists (a scope)
  * become words, numbers their digits, kept for as long as we live. */
-static void
-fill(const char **value, const cJSON *profile, const char *name)
+void
+cli_fill(const char **value, const cJSON *profile, const char *name)
 {
 	static char *kept[16];
 	static size_t n;
@@ -299,29 +299,33 @@ variable(const char *name)
 	return value != NULL && *value != '\0' ? value : NULL;
 }
 
-static void
-apply_profile(struct mint_options *o, const struct settings *settings)
+const cJSON *
+cli_profile(const struct mint_options *o, const struct settings *settings)
 {
-	const cJSON *p = NULL;
+	const char *name =
+	    o->profile != NULL ? o->profile : variable("EPHID_PROFILE");
+	const cJSON *profile = NULL;
 	struct err e;
 
-	if (o->profile == NULL)
-		o->profile = variable("EPHID_PROFILE");
-	if (o->profile == NULL)
-		return;
-	if (settings_profile(settings, o->profile, &p, &e) < 0)
+	if (name != NULL && settings_profile(settings, name, &profile, &e) < 0)
 		cli_die(&e);
+	return profile;
+}
+
+static void
+apply_profile(struct mint_options *o, const cJSON *p)
+{
 	fill_list(&o->audiences, p, "audience");
 	fill_list(&o->may_audiences, p, "may-audience");
-	fill(&o->scope, p, "scope");
-	fill(&o->ttl, p, "ttl");
-	fill(&o->agent, p, "agent");
-	fill(&o->task, p, "task");
-	fill(&o->form, p, "form");
-	fill(&o->subject, p, "subject");
-	fill(&o->alg, p, "alg");
-	fill(&o->parent, p, "parent");
-	fill(&o->issuer, p, "issuer");
+	cli_fill(&o->scope, p, "scope");
+	cli_fill(&o->ttl, p, "ttl");
+	cli_fill(&o->agent, p, "agent");
+	cli_fill(&o->task, p, "task");
+	cli_fill(&o->form, p, "form");
+	cli_fill(&o->subject, p, "subject");
+	cli_fill(&o->alg, p, "alg");
+	cli_fill(&o->parent, p, "parent");
+	cli_fill(&o->issuer, p, "issuer");
 	if (cJSON_IsTrue(json_get(p, "strict")))
 		o->strict = true;
 }
@@ -429,7 +433,7 @@ void
 cli_mint_request(struct mint_options *o, const struct settings *settings,
     struct mint_request *rq, struct buf *parent)
 {
-	apply_profile(o, settings);
+	apply_profile(o, cli_profile(o, settings));
 	check_audiences(o->audiences);
 	check_audiences(o->may_audiences);
 	check_words(o);
@@ -479,6 +483,11 @@ cli_read_token(const char *path, struct buf *out, struct err *e)
 	scoped(close_fd) int fd = -1;
 	scoped(free_string) char *name = xasprintf("'%s'", path);
 
+	/* Errors name the file, and stderr is often kept. */
+	if (strncmp(path, "eyJ", 3) == 0 && cli_is_token(path))
+		return err_set(e, ERR_USAGE,
+		    "it looks like a token; tokens are read from a file or "
+		    "from stdin (-)");
 	/* Not O_NONBLOCK: a pipe such as <(...) is waited for. */
 	if (strcmp(path, "-") == 0)
 		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -695,17 +704,24 @@ cli_open(struct lifecycle *lc, const struct common_options *o,
 	    .mode = mode,
 	    .now_ms = clock_now_ms(),
 	};
-	struct err swept;
-	size_t n;
 
 	if (lifecycle_open(&where, lc, e) < 0)
 		return -1;
+	cli_sweep(lc);
+	return 0;
+}
+
+void
+cli_sweep(struct lifecycle *lc)
+{
+	struct err e;
+	size_t n;
+
 	if (ledger_is_read_only(lc->ledger))
-		return 0;
-	if (lifecycle_sweep(lc, SWEEP_HABIT, &n, &swept) < 0)
-		cli_warn("cannot sweep: %s", swept.text);
+		return;
+	if (lifecycle_sweep(lc, SWEEP_HABIT, &n, &e) < 0)
+		cli_warn("cannot sweep: %s", e.text);
 	if (ledger_was_restored(lc->ledger))
 		cli_warn("the ledger was restored from an older copy; all "
 			 "identities that it held live are revoked");
-	return 0;
 }

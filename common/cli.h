@@ -89,6 +89,13 @@ enum {
 	CLI_STRICT,
 	CLI_OWN /* a program's own options begin here */
 };
+/* The profile that the line or $EPHID_PROFILE names, NULL without; ends the
+ * program when there is none of that name. */
+const cJSON *cli_profile(
+    const struct mint_options *o, const struct settings *settings);
+/* Takes the profile's value where the command line gave none; the profile
+ * may be NULL. */
+void cli_fill(const char **value, const cJSON *profile, const char *name);
 bool cli_mint_option(struct mint_options *o, int opt, const char *arg);
 /* Fills `rq' and reads the parent's token into *parent (--parent, else
  * $EPHID_TOKEN_FILE, else $EPHID_TOKEN), which rq borrows. Bad values end the
@@ -117,8 +124,10 @@ int64_t cli_duration(const char *option, const char *text); /* ms, or ends */
  * and without a home only the system's counts. Ends the program on errors. */
 void cli_settings(const struct common_options *o, struct settings *out);
 
-/* lifecycle_open(), the habitual sweep, and what both have to say. */
+/* lifecycle_open(), and cli_sweep(). */
 int cli_open(struct lifecycle *lc, const struct common_options *o,
     enum ledger_mode mode, struct err *e);
+/* The habitual sweep of an open home, and what it and the home have to say. */
+void cli_sweep(struct lifecycle *lc);
 
 #endif

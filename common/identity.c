@@ -8,7 +8,6 @@
 
 #define AUDIENCE_MAX 512
 #define ISSUER_URL_MAX 255
-#define TASK_MAX 256
 #define NBF_LEEWAY 30 /* seconds a verifier's clock may be behind ours */
 
 void
@@ -363,20 +362,21 @@ identity_subject(const struct identity *id, const char *issuer_url,
 }
 
 /* What is signed must pass the gate that every reader of ours has. */
-static int
-check_task(const char *task, struct err *e)
+int
+note_check(const char *what, const char *note, struct err *e)
 {
 	scoped(buf_free) struct buf text = {0};
-	scoped(free_json) cJSON *value = cJSON_CreateString(task);
+	scoped(free_json) cJSON *value = cJSON_CreateString(note);
 	scoped(free_json) cJSON *again = NULL;
 	struct err ignored;
 
-	if (strnlen(task, TASK_MAX + 1) > TASK_MAX)
-		return err_set(e, ERR_USAGE, "task: over %d bytes", TASK_MAX);
+	if (strnlen(note, NOTE_MAX + 1) > NOTE_MAX)
+		return err_set(
+		    e, ERR_USAGE, "%s: over %d bytes", what, NOTE_MAX);
 	json_print(value, &text);
 	again = json_parse(text.ptr, text.len, &ignored);
 	if (again == NULL)
-		return err_set(e, ERR_USAGE, "task: not UTF-8 text");
+		return err_set(e, ERR_USAGE, "%s: not UTF-8 text", what);
 	return 0;
 }
 
@@ -436,7 +436,7 @@ identity_claims(const struct identity *id, const struct credential *c,
 	scoped(buf_free) struct buf sub = {0}, client = {0};
 	cJSON *o;
 
-	if (id->task != NULL && check_task(id->task, e) < 0)
+	if (id->task != NULL && note_check("task", id->task, e) < 0)
 		return -1;
 	if (identity_subject(id, issuer_url, !c->subject_is_agent, &sub, e) <
 		0 ||

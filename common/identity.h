@@ -25,6 +25,7 @@
 #define ID_LEN 26
 #define ID_RANDOM 10 /* bytes of randomness in an id */
 #define SUBJECT_MAX 127
+#define NOTE_MAX 256
 
 enum identity_state { ID_PENDING, ID_ACTIVE, ID_REVOKED, ID_EXPIRED };
 enum form { FORM_OAUTH, FORM_FEDERATION };
@@ -91,6 +92,9 @@ int form_parse(const char *name, enum form *out);
 int agent_parse(const char *text, char **out, struct err *e);
 /* Is `name' the same agent as `of', or one beneath it ("of/...")? */
 bool agent_is_within(const char *name, const char *of);
+
+/* A task or a reason: UTF-8, at most 256 bytes. ERR_USAGE names `what'. */
+int note_check(const char *what, const char *note, struct err *e);
 
 /* An absolute URI with a scheme, printable, without a fragment (RFC 8707
  * section 2), and not "*": "audience 'x': not an absolute URI". */

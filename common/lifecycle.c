@@ -53,6 +53,7 @@ open_parts(struct lifecycle *lc, const struct lifecycle_where *where,
 		e) < 0) {
 		if (!where->only_ends)
 			return -1;
+		lc->unread = *e;
 		policy_default(&lc->settings.policy);
 	}
 	key_start(lc->settings.policy.openssl_conf);

@@ -34,6 +34,7 @@ struct lifecycle {
 	bool published;
 	const char *program;
 	int64_t now_ms;
+	struct err unread; /* with only_ends: why no configuration was read */
 };
 
 struct lifecycle_where {

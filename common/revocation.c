@@ -242,13 +242,18 @@ revocation_open(struct revocation *r, bool sweeps, struct err *e)
 	const struct lifecycle_where where = {.program = cli_program(),
 	    .home = r->common->home,
 	    .mode = r->dry_run ? LEDGER_READ : LEDGER_WRITE,
-	    .now_ms = clock_now_ms()};
+	    .now_ms = clock_now_ms(),
+	    .only_ends = true};
 
 	r->progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO) &&
 	    !r->common->quiet;
-	if (sweeps)
-		return lifecycle_open(&where, &r->lc, e);
-	return cli_open(&r->lc, r->common, where.mode, e);
+	if (lifecycle_open(&where, &r->lc, e) < 0)
+		return -1;
+	if (r->lc.unread.code != ERR_NONE)
+		cli_warn("%s; revoking without it", r->lc.unread.text);
+	if (!sweeps && !r->dry_run)
+		cli_sweep(&r->lc);
+	return 0;
 }
 
 void
