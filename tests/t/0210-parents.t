@@ -108,6 +108,11 @@ run mint --parent "$tmp/empty"
 isnt "$status" 0 'nor is an empty file'
 is "$out" '' 'no token'
 
+run mint --parent "$(ephid-mint --parent none)"
+is "$status" 2 'a token in the place of its file'
+unlike "$out$err" '*eyJ*' 'is not repeated'
+like "$err" '*looks like a token*' 'but named as what it is'
+
 # the unknown: well signed, but the ledger has lost it
 if command -v sqlite3 >/dev/null; then
 	mint --output "$tmp/l" --id-file "$tmp/l.id"
