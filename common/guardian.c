@@ -36,6 +36,7 @@ struct guardian {
 	pid_t main; /* the command; 0 while it does not run */
 	siginfo_t main_end;
 	bool main_ended;
+	bool minted;
 	bool ended; /* revoked, and its files removed */
 	int64_t kill_at; /* boot clock; 0 while no timer runs */
 };
@@ -74,7 +75,9 @@ end_identity(struct guardian *g, const char *reason)
 		return;
 	g->lc.now_ms = clock_now_ms();
 	g->ended = lifecycle_end_run(&g->lc, g->id, reason, &e) == 0;
-	if (!g->ended)
+	/* What was not minted is tried too, for a commit may fail and hold,
+	 * but there is one thing to say then, and the mint says it. */
+	if (!g->ended && g->minted)
 		warn(g, "%s", e.text);
 }
 
@@ -229,6 +232,7 @@ mint(struct guardian *g, struct minted *m, struct err *e)
 	rq.token_dir = g->dir.path;
 	if (lifecycle_mint(&g->lc, &rq, m, e) < 0)
 		return -1;
+	g->minted = true;
 	if (on_disk)
 		warn(g, "the token file is on a disk: no tmpfs is ours");
 	warn_of_expiry(g, m);

@@ -42,3 +42,15 @@ is "$out" '' 'and the next sweep makes up for it'
 : >"$tmp/one"
 run sh -c 'ephid-mint --help >/dev/full'
 is "$status" 3 'help that reaches nobody is not success'
+
+# A damaged ledger is one thing to say, not three.
+run ephid-wrap true
+dd if=/dev/urandom of="$EPHID_HOME/ledger.db" bs=4096 seek=1 count=8 \
+    conv=notrunc 2>/dev/null
+rm -f "$EPHID_HOME/ledger.db-wal" "$EPHID_HOME/ledger.db-shm"
+run ephid-wrap -- echo started
+is "$status|$out" '125|' 'on a damaged ledger nothing starts'
+is "$(printf '%s\n' "$err" | wc -l)" 1 'and that is one line'
+like "$err" "ephid-wrap: ledger *malformed" 'which names the ledger'
+run ephid-inspect --list
+is "$status" 3 'to look at it fails as well'
