@@ -10,7 +10,7 @@
 #include "ledger.h"
 #include "record.h"
 
-#define COLUMNS "%-43s  %-7s  %-8s  %-20s  %-20s  %s\n"
+#define COLUMNS "%-43s  %-7s  %-8s  %s\n"
 
 /* When it begins, and when its last signature is over; null where unknown. */
 static cJSON *
@@ -38,20 +38,44 @@ key_record(const struct key_row *row, int64_t now)
 	return o;
 }
 
+/* A state says which of its times is of interest, so that a line has one and
+ * fits a terminal: kids are never cut. */
+static void
+add_time(const struct key_row *row, enum key_state state, struct buf *out)
+{
+	char stamp[CLOCK_STAMP_MAX];
+
+	switch (state) {
+	case KEYSTATE_NEXT:
+		buf_addf(out, "active from %s",
+		    clock_stamp(row->activate_at, stamp));
+		break;
+	case KEYSTATE_ACTIVE:
+		buf_addf(out, "since %s",
+		    clock_stamp(row->activate_at, stamp));
+		break;
+	case KEYSTATE_RETIRING:
+	case KEYSTATE_RETIRED:
+		buf_addf(out, "%s until %s",
+		    state == KEYSTATE_RETIRED ? "verified" : "verifies",
+		    clock_stamp(row->verify_until, stamp));
+		break;
+	}
+}
+
 static void
 print_row(const struct key_row *row, int64_t now, bool json)
 {
 	scoped(free_json) cJSON *o = key_record(row, now);
-	const char *activates = json_string(o, "activates_at");
-	const char *until = json_string(o, "verifies_until");
+	scoped(buf_free) struct buf when = {0};
 
-	if (json)
+	if (json) {
 		record_print_json(o);
-	else
-		printf(COLUMNS, row->kid, key_alg_name(row->alg),
-		    json_string(o, "state"), json_string(o, "created_at"),
-		    activates != NULL ? activates : "-",
-		    until != NULL ? until : "-");
+		return;
+	}
+	add_time(row, keystore_state(row, now), &when);
+	printf(COLUMNS, row->kid, key_alg_name(row->alg),
+	    json_string(o, "state"), buf_str(&when));
 }
 
 int
@@ -66,8 +90,7 @@ keylist_print(
 	if (o->quiet)
 		return 0;
 	if (n > 0 && !o->json)
-		printf(COLUMNS, "KID", "ALG", "STATE", "CREATED", "ACTIVATES",
-		    "VERIFIES UNTIL");
+		printf(COLUMNS, "KID", "ALG", "STATE", "TIME");
 	for (int i = 0; i < n; i++)
 		print_row(&rows[i], lifecycle_now(lc), o->json);
 	return 0;
