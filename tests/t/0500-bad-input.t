@@ -43,6 +43,8 @@ bad_option 'an unknown letter amid others' "unknown option '-z'" \
     ephid-inspect --list -zq
 bad_option 'an unknown letter of two bytes' "unknown option '-[?]'" \
     ephid-keygen "$(printf '\055\303\251')"
+bad_option 'the beginning of several words' "unknown option '--stat'" \
+    ephid-inspect --stat=ledger
 bad_option 'a letter without its value' "option '-a' needs a value" \
     ephid-inspect -qa
 bad_option 'a word without its value' "option '--audience' needs a value" \
