@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -20,12 +22,19 @@
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static bool
+is_ours(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_uid == geteuid();
+}
+
+static bool
 is_ours_alone(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-	    (st.st_mode & 077) == 0;
+	return is_ours(fd) && fstat(fd, &st) == 0 && (st.st_mode & 077) == 0;
 }
 
 static bool
@@ -212,6 +221,28 @@ tokendir_close(struct tokendir *d)
 
 static int empty_folder(int fd, const char *path, int depth, struct err *e);
 
+/* A folder below `dir' of the same mount: what a command mounted there (a
+ * bind mount has the same device) is others' and not to be emptied. */
+static int
+open_below(int dir, const char *name)
+{
+	const struct open_how how = {.flags = OPEN_FOLDER,
+	    .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+	int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
+	struct stat above, below;
+
+	/* Seccomp filters older than the call refuse it. */
+	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+		return fd;
+	fd = openat(dir, name, OPEN_FOLDER);
+	if (fd >= 0 && fstat(dir, &above) == 0 && fstat(fd, &below) == 0 &&
+	    above.st_dev == below.st_dev)
+		return fd;
+	close_fd(&fd);
+	errno = EXDEV;
+	return -1;
+}
+
 /* The run is over, and what it put beside its token goes with it, folders
  * too; links are removed, never followed. */
 static int
@@ -223,7 +254,7 @@ remove_entry(int dir, const char *name, const char *path, int depth,
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR || depth == 0 ||
-	    (fd = openat(dir, name, OPEN_FOLDER)) < 0)
+	    (fd = open_below(dir, name)) < 0)
 		return err_sys(e, "cannot remove '%s/%s'", path, name);
 	if (empty_folder(fd, path, depth - 1, e) < 0)
 		return -1;
@@ -277,12 +308,13 @@ tokendir_remove(const char *path, struct err *e)
 		return 0;
 	if ((base = open_parent(path, &name, e)) < 0)
 		return -1;
-	if ((fd = openat(base, name, OPEN_FOLDER)) < 0)
+	if ((fd = open_below(base, name)) < 0)
 		return err_sys(e, "cannot open folder '%s'", path);
-	if (!is_ours_alone(fd)) {
+	/* Its mode does not matter: what others can read should go at once. */
+	if (!is_ours(fd)) {
 		close(fd);
-		return err_set(e, ERR_SYSTEM,
-		    "folder '%s' is not ours and closed to others", path);
+		return err_set(
+		    e, ERR_SYSTEM, "folder '%s' is not ours", path);
 	}
 	if (empty_folder(fd, path, DEPTH_MAX, e) < 0)
 		return -1;

@@ -259,9 +259,11 @@ START_TEST(what_is_open_to_others_is_refused)
 	struct tokendir d = make();
 
 	ck_assert_int_eq(chmod(d.path, 0755), 0);
-	ck_assert_int_eq(tokendir_remove(d.path, &e), -1);
 	ck_assert_int_eq(tokendir_make(&d, &e), -1);
-	ck_assert_int_eq(chmod(d.path, 0700), 0);
+	/* All the more reason to take away what lies in it. */
+	ok(tokendir_write(&d, "token", "one", 3, &e));
+	ok(tokendir_remove(d.path, &e));
+	ck_assert(!exists(d.path));
 	ck_assert_int_eq(chmod(base, 0777), 0);
 	ck_assert_int_eq(tokendir_make(&d, &e), -1);
 	tokendir_close(&d);

@@ -27,14 +27,32 @@ n=${2:-0}; [ "$n" -lt 4000 ] && { trap '' TERM; sh "$0" "$1" $((n + 1)) & }
 EOT
 zoo 'a fork chain' "sh $tmp/chain $mark & :"
 
-# A folder that the command made among its token files is not ours to remove.
-run ephid-wrap -- sh -c 'mkdir "$EPHID_TOKEN_DIR/own"; echo "$EPHID_TOKEN_DIR"'
-is "$status" 0 'a folder among the token files'
-like "$err" "*run * is revoked, its token files are not removed: *own'*" \
-    'is named, and the run is said to be revoked'
-[ ! -e "$out/token" ]; ok $? 'and the token is gone'
-rm -r "$out"
-ephid-revoke --sweep
+# What the command made of its token folder.
+run ephid-wrap -- sh -c 'chmod 777 "$EPHID_TOKEN_DIR"; echo "$EPHID_TOKEN_DIR"'
+[ -n "$out" ] && [ ! -e "$out" ]; ok $? 'open to others, it is removed as well'
+run ephid-wrap -- sh -c 'rm -r "$EPHID_TOKEN_DIR"; : >"$EPHID_TOKEN_DIR"
+    echo "$EPHID_TOKEN_DIR"'
+is "$status" 0 'something else in its place'
+like "$err" "*run * is revoked, its token files are not removed: *" \
+    'is told, and that the run is revoked'
+rm "$out"
+ephid-revoke --quiet --sweep
+
+# What it mounted there is not for us to empty.
+if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
+	cat >"$tmp/mounts" <<'EOT'
+precious=${EPHID_TOKEN_DIR%/*}/precious
+mkdir -m 700 "$precious" "$EPHID_TOKEN_DIR/mounted"
+echo >"$precious/file"
+mount --bind "$precious" "$EPHID_TOKEN_DIR/mounted" && echo "$precious"
+EOT
+	run unshare -m ephid-wrap -- sh "$tmp/mounts"
+	[ -n "$out" ] && [ -e "$out/file" ]; ok $? 'what it mounted there is let be'
+	rm -r "$out"
+	ephid-revoke --quiet --sweep
+else
+	skip 1 'nothing can be mounted here'
+fi
 
 # Another user's process cannot be signalled by an ordinary run.
 run timeout 30 ephid-wrap -- sh -c 'sleep 0 & exit 4'
