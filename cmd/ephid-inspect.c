@@ -1,7 +1,6 @@
 #include "config.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "cli.h"
 #include "clock.h"
