@@ -260,6 +260,17 @@ hand_over(void *arg)
 	signals_restore(h->caller);
 }
 
+/* The mint may have waited for the ledger, and front been killed meanwhile. */
+static int
+check_front(const struct guardian *g, struct err *e)
+{
+	struct pollfd p = {.fd = g->sock};
+
+	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0)
+		return err_set(e, ERR_SYSTEM, "ephid-wrap was killed");
+	return 0;
+}
+
 static int
 start(struct guardian *g, pid_t group, const struct signals *caller,
     int *status, struct err *e)
@@ -441,7 +452,8 @@ guardian_main(const struct run_request *rq, const char *id, int sock,
 		fail(&g, status, &e);
 	build_environment(&g, &m);
 	minted_clear(&m);
-	if (start(&g, group, caller, &status, &e) < 0)
+	if (check_front(&g, &e) < 0 ||
+	    start(&g, group, caller, &status, &e) < 0)
 		fail(&g, status, &e);
 	tell(&g, &started);
 	ledger_rehearse_revocation(g.lc.ledger);

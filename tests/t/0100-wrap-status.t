@@ -56,3 +56,12 @@ is "$status" 125 'and a bad name'
 
 is "$(live)" 0 'no identity is left alive by any of these'
 is "$(ls "$EPHID_HOME/runs")" '' 'and no lock file'
+
+# systemd's ProcSubset=pid hides what is not of processes.
+if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
+	run unshare -m sh -c 'mount -t tmpfs none /proc/sys &&
+	    exec ephid-wrap -- sh -c "exit 6"'
+	is "$status|$err" '6|' 'a /proc without sys'
+else
+	skip 1 'nothing can be mounted here'
+fi

@@ -76,7 +76,7 @@ kill -CONT "$(cat "/proc/$front/task/$front/children" 2>/dev/null)" 2>/dev/null
 finish
 is "$status" 5 'and the status is told'
 
-command -v sqlite3 >/dev/null || { skip 6 'no sqlite3'; exit 0; }
+command -v sqlite3 >/dev/null || { skip 7 'no sqlite3'; exit 0; }
 db=$EPHID_HOME/ledger.db
 
 # A revocation that failed is tried again at the end.
@@ -91,21 +91,44 @@ finish
 is "$(sqlite3 "$db" "SELECT reason FROM identity WHERE id = '$id'")" \
     'ended by a signal and its grace was over' 'and tried again'
 
+# lock: holds the ledger until `release' is written to. Front then waits for
+# the guardian, who waits for us.
+mkfifo "$tmp/keys" "$tmp/release"
+lock() {
+	rm -f "$tmp/locked"
+	sqlite3 "$db" 'BEGIN IMMEDIATE' \
+	    ".shell touch $tmp/locked; read -r x <$tmp/release" COMMIT &
+	holder=$!
+	wait_for 10 test -e "$tmp/locked" || bail 'the ledger is not locked'
+}
+waits() { [ -n "$(cat "/proc/$front/task/$front/children")" ] &&
+    grep -q '^State:.S' "/proc/$front/status"; }
+
+# Who kills front before the command is there does not want it any more.
+lock
+ephid-wrap -- sh -c "echo >$tmp/ran" 2>/dev/null &
+front=$!
+wait_for 10 waits
+guardian=$(cat "/proc/$front/task/$front/children")
+kill -KILL "$front"
+wait "$front" 2>/dev/null
+echo >"$tmp/release"
+wait "$holder" 2>/dev/null
+over() { ! kill -0 "$guardian" 2>/dev/null; }
+wait_for 10 over
+[ ! -e "$tmp/ran" ]; ok $? 'without front, no command is started'
+is "$(sqlite3 "$db" 'SELECT COUNT(*) FROM identity WHERE live = 1')" 0 \
+    'and nothing live is left'
+
 # What the terminal made before the command was there reached nobody.
 command -v script >/dev/null || { skip 3 'no script'; exit 0; }
-mkfifo "$tmp/keys" "$tmp/release"
-sqlite3 "$db" 'BEGIN IMMEDIATE' \
-    ".shell touch $tmp/locked; read -r x <$tmp/release" COMMIT &
-holder=$!
-wait_for 10 test -e "$tmp/locked" || bail 'the ledger is not locked'
+lock
 env --default-signal=INT,QUIT script -qefc "echo \$\$ >$tmp/pid; exec ephid-wrap -- sh -c \
     'sleep 3; echo >$tmp/survived'" /dev/null <"$tmp/keys" >/dev/null &
 script=$!
 exec 8>"$tmp/keys"
 wait_for 10 test -s "$tmp/pid"
 front=$(cat "$tmp/pid")
-waits() { [ -n "$(cat "/proc/$front/task/$front/children")" ] &&
-    grep -q '^State:.S' "/proc/$front/status"; }
 switches() { grep '^voluntary' "/proc/$front/status"; }
 woke() { [ "$(switches)" != "$before" ]; }
 wait_for 10 waits; ok $? 'a run waits for the ledger'
