@@ -113,16 +113,16 @@ verify_with_keys(
 	out->word = jwt_verify(buf_str(token), token->len, &want, &out->claims);
 }
 
+/* The own token is looked at as a verifier would, not as a parent: one that
+ * --only spared lives, though it bears no children. */
 static int
 verify_at_home(const struct verification *v, struct lifecycle *lc,
-    const struct buf *token, bool own, struct verdict *out, struct err *e)
+    const struct buf *token, struct verdict *out, struct err *e)
 {
 	const struct verify_request rq = {.token = buf_str(token),
 	    .len = token->len,
 	    .audience = v->audience,
-	    .status = v->source,
-	    .for_lineage =
-		own && v->audience == NULL && v->source == STATUS_LEDGER};
+	    .status = v->source};
 
 	return lifecycle_verify(lc, &rq, out, e);
 }
@@ -156,7 +156,7 @@ verification_of(const struct verification *v, struct lifecycle *lc,
 {
 	if (v->keys != NULL)
 		verify_with_keys(v, token, out);
-	else if (verify_at_home(v, lc, token, own, out, e) < 0)
+	else if (verify_at_home(v, lc, token, out, e) < 0)
 		return -1;
 	require_status(v, out);
 	if (out->word == JWT_VALID)

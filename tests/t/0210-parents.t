@@ -79,6 +79,8 @@ mint --parent "$tmp/q" --ttl 5m --output "$tmp/c" --id-file "$tmp/c.id"
 ephid-revoke --quiet --only "$(cat "$tmp/q.id")"
 run ephid-inspect --quiet "$tmp/c"
 is "$status" 0 'a child spared by --only lives'
+run env EPHID_TOKEN_FILE="$tmp/c" ephid-inspect --quiet
+is "$status" 0 'and says so when it asks for itself'
 run mint --parent "$tmp/c"
 is "$status" 1 'but bears none, for its own parent is dead'
 like "$err" "*run $(cat "$tmp/q.id") was revoked at 20*" 'which is named'
