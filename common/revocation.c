@@ -169,6 +169,16 @@ revocation_of_operands(struct revocation *r, int n, char *const *operands)
 	return cli_each_operand(n, operands, revoke_operand, r);
 }
 
+/* Not 0, which for a filter is any time: who asks for what is as old as the
+ * clock means nothing, and not everything. */
+static int64_t
+before(const struct lifecycle *lc, int64_t age_ms)
+{
+	int64_t t = clock_add(lc->now_ms, -age_ms) / CLOCK_SECOND;
+
+	return t > 0 ? t : 1;
+}
+
 int
 revocation_of_selected(struct revocation *r, const struct selection *s)
 {
@@ -182,8 +192,7 @@ revocation_of_selected(struct revocation *r, const struct selection *s)
 		return cli_report(&e);
 	f.agent = agent;
 	if (s->older_than >= 0)
-		f.issued_before =
-		    clock_add(r->lc.now_ms, -s->older_than) / CLOCK_SECOND;
+		f.issued_before = before(&r->lc, s->older_than);
 	if (s->root != NULL) {
 		if (lifecycle_resolve(&r->lc, s->root, id, &e) < 0 ||
 		    ledger_find(r->lc.ledger, id, &member, &e) < 0)

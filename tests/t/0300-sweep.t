@@ -101,6 +101,13 @@ else
 	skip 2 'no sqlite3'
 fi
 
+# an age at which the clock was 0 is no age, and selects nothing
+now=$(date +%s)
+for age in $((now - 1)) "$now" $((now + 1)) 9000000000; do
+	ephid-revoke --quiet --older-than "$age"
+done
+is "$(state "$live")" active 'older than the clock is nobody'
+
 # The living one ends by itself.
 echo go >"$stop"
 wait "$live_front"
