@@ -89,6 +89,21 @@ EPHID_HOME=$home
 [ ! -e "$tmp/none" ]
 ok $? 'and is not made'
 
+ephid-mint --home "$HOME/h" --id-file "$tmp/other" --output "$tmp/token"
+offers 'ephid-revoke --home ~/h 0' "$(cat "$tmp/other")" 'as ~/h as well'
+
+# A program that is named by its path is asked itself, and so are those beside.
+mkdir "$tmp/beside"
+for program in inspect mint revoke; do
+	ln -s "$(command -v ephid-$program)" "$tmp/beside/ephid-$program"
+done
+offers "$tmp/beside/ephid-mint --fo" '--form --format' 'by its path'
+offers '../beside/ephid-revoke 0' "$live" 'and those beside it'
+offers '../beside/ephid-keygen --retire ' '' 'that is not there'
+for line in './ephid-mint --fo' './ephid-revoke '; do
+	is "$(offered "$line" 2>&1)" '' "no program: nothing for '$line'"
+done
+
 kid=$(ephid-keygen --list --json | field kid)
 offers 'ephid-keygen --retire ' "$kid" '--retire: a kid'
 offers 'ephid-keygen --pem ' "$kid" '--pem: a kid'

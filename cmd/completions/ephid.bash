@@ -45,17 +45,21 @@ _ephid_wanting()
 	done
 }
 
+# The program beside the one that is completed, with --home as it was given.
+_ephid_ask()
+{
+	"${program%ephid-*}$1" "${home[@]}" "${@:2}" 2>&1 </dev/null
+}
+
 _ephid_live_ids()
 {
-	"${program%ephid-*}ephid-inspect" "${home[@]}" --list --json \
-	    2>/dev/null </dev/null |
+	_ephid_ask ephid-inspect --list --json |
 	    sed -n 's/^{"id":"\([0-9A-Z]*\)".*/\1/p'
 }
 
 _ephid_kids()
 {
-	"${program%ephid-*}ephid-keygen" "${home[@]}" --list --json \
-	    2>/dev/null </dev/null |
+	_ephid_ask ephid-keygen --list --json |
 	    sed -n 's/^{"kid":"\([A-Za-z0-9_-]*\)".*/\1/p'
 }
 
@@ -63,8 +67,7 @@ _ephid_kids()
 # there be one of this name, the bad --ttl is refused: nothing is minted.
 _ephid_profiles()
 {
-	"${program%ephid-*}ephid-mint" "${home[@]}" --profile '' --ttl - \
-	    2>&1 </dev/null |
+	_ephid_ask ephid-mint --profile '' --ttl - |
 	    sed -n "s/^.*: no profile ''; there are: //p" |
 	    sed 's/, /\n/g' | grep -x '[A-Za-z0-9._-]*'
 }
@@ -134,7 +137,7 @@ _ephid()
 		[[ ${words[i]} == -- ]] && { _ephid_operand $((i + 1)); return; }
 		[[ ${words[i]} == -?* ]] || { _ephid_operand $i; return; }
 		[[ ${words[i]} == --home=* ]] &&
-		    home=("${words[i]/#--home=\~\//--home=$HOME/}")
+		    home=("${words[i]}")
 		long=$(_ephid_wanting "${words[i]}")
 		[[ $long ]] || continue
 		if ((++i == cword)); then

@@ -7,7 +7,8 @@
 
 # "short long WANTED description" with tabs between them, for each option.
 function __ephid_read_help -a program
-    $program --help 2>/dev/null | string replace -rf \
+    command -q $program
+    and $program --help 2>/dev/null | string replace -rf \
         '^ +(?:-([A-Za-z]), )?--([a-z][a-z0-9-]*)(?: ([A-Z]+))? +(.*)$' \
         '$1\t$2\t$3\t$4'
 end
@@ -34,25 +35,28 @@ function __ephid_wanting -a word
     end
 end
 
+# The program NAME beside the one that is completed, with --home as it was
+# given. fish would say that a command is unknown.
+function __ephid_ask -a program name
+    set -l ask (string replace -r 'ephid-[a-z]*$' $name -- $program)
+    command -q $ask
+    and $ask $__ephid_home $argv[3..] 2>&1 </dev/null
+end
+
 function __ephid_live_ids -a program
-    set -l ask (string replace -r 'ephid-[a-z]*$' ephid-inspect -- $program)
-    $ask $__ephid_home --list --json 2>/dev/null </dev/null |
-        string replace -rf \
-            '^{"id":"([0-9A-Z]*)".*?"agent":"([A-Za-z0-9._/-]*)".*' '$1\t$2'
+    __ephid_ask $program ephid-inspect --list --json | string replace -rf \
+        '^{"id":"([0-9A-Z]*)".*?"agent":"([A-Za-z0-9._/-]*)".*' '$1\t$2'
 end
 
 function __ephid_kids -a program
-    set -l ask (string replace -r 'ephid-[a-z]*$' ephid-keygen -- $program)
-    $ask $__ephid_home --list --json 2>/dev/null </dev/null |
-        string replace -rf \
-            '^{"kid":"([\w-]*)","alg":"(\w*)","state":"(\w*)".*' '$1\t$2 $3'
+    __ephid_ask $program ephid-keygen --list --json | string replace -rf \
+        '^{"kid":"([\w-]*)","alg":"(\w*)","state":"(\w*)".*' '$1\t$2 $3'
 end
 
 # The refusal of a profile that is not there names those that are. Should
 # there be one of this name, the bad --ttl is refused: nothing is minted.
 function __ephid_profiles -a program
-    set -l ask (string replace -r 'ephid-[a-z]*$' ephid-mint -- $program)
-    $ask $__ephid_home --profile '' --ttl - 2>&1 </dev/null |
+    __ephid_ask $program ephid-mint --profile '' --ttl - |
         string replace -rf "^.*: no profile ''; there are: " '' |
         string split ', ' | string match -r '^[A-Za-z0-9._-]+$'
 end
@@ -116,8 +120,7 @@ function __ephid_complete
                 __ephid_operand $program $i "$cur" $words
                 return
             case '--home=*'
-                set __ephid_home \
-                    (string replace -r -- '^--home=~/' --home=$HOME/ $words[$i])
+                set __ephid_home $words[$i]
             case -
                 __ephid_operand $program (math $i - 1) "$cur" $words
                 return

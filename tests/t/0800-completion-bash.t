@@ -20,8 +20,8 @@ done
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 last=${line##* }
 [[ $last == *=* ]] && prefix=${last%"${COMP_WORDS[COMP_CWORD]}"}
-command=${COMP_WORDS[0]}
-spec=$(complete -p "$command" 2>/dev/null) || {
+command=${COMP_WORDS[0]} # by its last part when it is a path
+spec=$(complete -p "${command##*/}" 2>/dev/null) || {
 	_completion_loader "$command"
 	spec=$(complete -p "$command") || exit
 }
