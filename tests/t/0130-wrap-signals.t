@@ -8,7 +8,7 @@ start() {
 	env --default-signal=INT setsid ephid-wrap ${options-} -- sh -c "$1" sh "$tmp" \
 	    2>"$tmp/said" &
 	front=$!
-	wait_for 10 test -e "$tmp/up" || bail 'the command did not start'
+	wait_for 10 test -s "$tmp/up" || bail 'the command did not start'
 	id=$(cat "$tmp/up")
 }
 active() { ephid-inspect --quiet "$id"; }
@@ -83,7 +83,7 @@ db=$EPHID_HOME/ledger.db
 start 'trap "" INT TERM; echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
 sqlite3 "$db" "CREATE TRIGGER no BEFORE UPDATE ON identity
     BEGIN SELECT RAISE(ABORT, 'no'); END"
-kill -INT "$front"; sleep 0.1; kill -TERM "$front" # two, not one merged
+kill -INT "$front"; kill -TERM "$front"
 said() { grep -q 'not revoked' "$tmp/said"; }
 wait_for 5 said; ok $? 'a revocation that fails is told'
 sqlite3 "$db" 'DROP TRIGGER no'
