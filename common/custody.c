@@ -112,11 +112,12 @@ retire(struct custody *c, const char *kid, struct err *e)
 	struct key_row successor = {.kid = ""};
 
 	if (keystore_retire(c->lc->keys, kid, &successor, e) < 0 ||
-	    commit(c, e) < 0 ||
+	    ledger_commit(c->lc->ledger, e) < 0 ||
 	    revoke_all(c, kid, "its key was retired", e) < 0)
 		return -1;
 	keep_kid(c, successor.kid);
-	return 0;
+	/* Last: that a file cannot be removed revokes nothing less. */
+	return keystore_settle(c->lc->keys, e);
 }
 
 int
@@ -146,7 +147,8 @@ set_url(struct custody *c, const char *url, bool force, struct err *e)
 		    "live identities under the old URL: %lld; --force "
 		    "revokes %s",
 		    (long long)live, live == 1 ? "it" : "them");
-	if (keystore_set_url(c->lc->keys, url, e) < 0 || commit(c, e) < 0)
+	if (keystore_set_url(c->lc->keys, url, e) < 0 ||
+	    ledger_commit(c->lc->ledger, e) < 0)
 		return -1;
 	return live > 0 ? revoke_all(c, NULL, "the issuer's URL changed", e)
 			: 0;

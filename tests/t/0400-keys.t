@@ -119,3 +119,14 @@ printf %s "$(ephid-mint)" >"$tmp/fourth"
 isnt "$(kid_of "$(cat "$tmp/fourth")")" "$kid3" '--now skips the wait'
 run ephid-inspect --quiet "$tmp/fourth"
 is "$status" 0 'and what it signs verifies'
+
+# A private half that cannot be removed keeps nothing alive that it signed.
+ephid-mint --output "$tmp/fifth" --id-file "$tmp/fifth.id"
+kid5=$(kid_of "$(cat "$tmp/fifth")")
+rm "$EPHID_HOME/keys/$kid5.pem"
+mkdir "$EPHID_HOME/keys/$kid5.pem"
+run ephid-keygen --retire "$kid5"
+is "$status" 3 'retiring a key whose file will not go fails'
+like "$(ephid-inspect --json "$(cat "$tmp/fifth.id")")" '*"state":"revoked"*' \
+    'but what it signed is revoked'
+rmdir "$EPHID_HOME/keys/$kid5.pem"
