@@ -41,6 +41,8 @@ keep_kid(struct custody *c, const char *kid)
 	snprintf(c->kid, sizeof c->kid, "%s", kid);
 }
 
+/* Commits what was changed so far with it: a crash leaves neither a key that
+ * is retired nor a URL that is new beside what still counts on the old. */
 static int
 revoke_all(struct custody *c, const char *kid, const char *why, struct err *e)
 {
@@ -112,7 +114,6 @@ retire(struct custody *c, const char *kid, struct err *e)
 	struct key_row successor = {.kid = ""};
 
 	if (keystore_retire(c->lc->keys, kid, &successor, e) < 0 ||
-	    ledger_commit(c->lc->ledger, e) < 0 ||
 	    revoke_all(c, kid, "its key was retired", e) < 0)
 		return -1;
 	keep_kid(c, successor.kid);
@@ -147,11 +148,9 @@ set_url(struct custody *c, const char *url, bool force, struct err *e)
 		    "live identities under the old URL: %lld; --force "
 		    "revokes %s",
 		    (long long)live, live == 1 ? "it" : "them");
-	if (keystore_set_url(c->lc->keys, url, e) < 0 ||
-	    ledger_commit(c->lc->ledger, e) < 0)
+	if (keystore_set_url(c->lc->keys, url, e) < 0)
 		return -1;
-	return live > 0 ? revoke_all(c, NULL, "the issuer's URL changed", e)
-			: 0;
+	return revoke_all(c, NULL, "the issuer's URL changed", e);
 }
 
 int

@@ -38,14 +38,13 @@ struct front {
 static void
 say(const struct front *f, const char *text)
 {
-	if (!f->rq->quiet)
-		dprintf(STDERR_FILENO, "%s: %s\n", f->rq->where.program, text);
+	dprintf(STDERR_FILENO, "%s: %s\n", f->rq->where.program, text);
 }
 
 static _Noreturn void
 die(const struct front *f, const struct err *e)
 {
-	dprintf(STDERR_FILENO, "%s: %s\n", f->rq->where.program, e->text);
+	say(f, e->text);
 	if (f->lock >= 0)
 		home_forget_run(&f->home, f->id);
 	_exit(OWN_FAILURE);
@@ -198,6 +197,10 @@ on_message(struct front *f, const struct guardian_message *m)
 		break;
 	case GUARDIAN_WARNING:
 		f->warned = true;
+		if (!f->rq->quiet)
+			say(f, m->text);
+		break;
+	case GUARDIAN_ERROR:
 		say(f, m->text);
 		break;
 	case GUARDIAN_FAILED:
@@ -280,8 +283,7 @@ conclude(struct front *f)
 	if (f->state == RUNNING)
 		take_over(f);
 	if (f->state == FAILED) {
-		dprintf(STDERR_FILENO, "%s: %s\n", f->rq->where.program,
-		    f->last.text);
+		say(f, f->last.text);
 		home_forget_run(&f->home, f->id);
 		_exit(f->last.status);
 	}

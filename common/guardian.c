@@ -51,6 +51,15 @@ tell(const struct guardian *g, const struct guardian_message *m)
 		;
 }
 
+static void
+complain(const struct guardian *g, const struct err *e)
+{
+	struct guardian_message m = {.kind = GUARDIAN_ERROR};
+
+	snprintf(m.text, sizeof m.text, "%s", e->text);
+	tell(g, &m);
+}
+
 static void PRINTF(2, 3)
 warn(const struct guardian *g, const char *fmt, ...)
 {
@@ -78,7 +87,7 @@ end_identity(struct guardian *g, const char *reason)
 	/* What was not minted is tried too, for a commit may fail and hold,
 	 * but there is one thing to say then, and the mint says it. */
 	if (!g->ended && g->minted)
-		warn(g, "%s", e.text);
+		complain(g, &e);
 }
 
 static void

@@ -44,6 +44,7 @@ struct guardian_message {
 		GUARDIAN_STARTED,
 		GUARDIAN_FAILED, /* nothing runs: status and text */
 		GUARDIAN_WARNING,
+		GUARDIAN_ERROR, /* said even when quiet */
 		GUARDIAN_ENDED /* the command's end */
 	} kind;
 	int status;    /* of ephid-wrap when FAILED: 125, 126 or 127 */

@@ -6,12 +6,14 @@
 #include "lifecycle-audit.h"
 #include "tokendir.h"
 
-/* One transaction; what it ended is noted in *ended. */
+/* One transaction, the caller's where it has begun one; what it ended is
+ * noted in *ended. */
 static int
 revoke_durably(struct lifecycle *lc, const struct ledger_filter *f,
     const char *reason, struct idlist *ended, struct err *e)
 {
-	if (ledger_begin(lc->ledger, lifecycle_now(lc), e) < 0)
+	if (!ledger_has_begun(lc->ledger) &&
+	    ledger_begin(lc->ledger, lifecycle_now(lc), e) < 0)
 		return -1;
 	if (ledger_revoke(lc->ledger, f, EVENT_REVOKED, reason, idlist_note,
 		ended, e) < 0 ||

@@ -119,7 +119,8 @@ int lifecycle_resolve(struct lifecycle *lc, const char *text,
     char id[static ID_LEN + 1], struct err *e);
 
 /* Revokes what the filter selects, with its descendants where the filter has
- * them, durably. *n counts identities; none is success. */
+ * them, durably. *n counts identities; none is success. A transaction that the
+ * caller has begun is committed with it: both hold or neither does. */
 int lifecycle_revoke(struct lifecycle *lc, const struct ledger_filter *f,
     const char *reason, ledger_identity_fn *fn, void *arg, size_t *n,
     struct err *e);

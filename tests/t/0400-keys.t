@@ -130,3 +130,18 @@ is "$status" 3 'retiring a key whose file will not go fails'
 like "$(ephid-inspect --json "$(cat "$tmp/fifth.id")")" '*"state":"revoked"*' \
     'but what it signed is revoked'
 rmdir "$EPHID_HOME/keys/$kid5.pem"
+
+# One transaction, which the witness counts: no crash can come between the new
+# URL or the retired key and the revocations that go with it.
+epoch() { cut -c1-20 "$EPHID_HOME/witness" | sed "s/^0*//"; }
+ephid-mint >/dev/null
+before=$(epoch)
+run ephid-keygen --set-url https://other.example/ephid --force
+is "$status" 0 'the URL is changed by force'
+like "$err" '*revoked' 'what lived under the old one is revoked'
+is "$(epoch)" $((before + 1)) 'in one transaction'
+kid6=$(kid_of "$(ephid-mint)")
+before=$(epoch)
+run ephid-keygen --retire "$kid6"
+like "$err" '*1 identity revoked' 'a retired key ends what it signed'
+is "$(epoch)" $((before + 1)) 'in one transaction, too'
