@@ -55,6 +55,19 @@ credential_record(const struct credential *c)
 	return o;
 }
 
+/* Anybody can set the variables that it was read from, and its name says so. */
+static void
+add_origin(cJSON *o, const char *origin)
+{
+	struct err ignored;
+	cJSON *value;
+
+	if (origin == NULL ||
+	    (value = json_parse(origin, strlen(origin), &ignored)) == NULL)
+		return;
+	json_add(o, "asserted_origin", value);
+}
+
 /* Takes the list; `audience' is the first credential's. */
 static cJSON *
 identity_record(
@@ -77,6 +90,7 @@ identity_record(
 	add_time(o, "revoked_at", id->revoked_at);
 	add_text(o, "reason", id->reason);
 	json_add(o, "credentials", list);
+	add_origin(o, id->origin);
 	return o;
 }
 

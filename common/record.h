@@ -5,7 +5,7 @@
  * table, a line of a tree, or a JSON line with stable names
  *
  *	id root parent depth agent task scope audience state issued_at
- *	expires_at revoked_at reason credentials
+ *	expires_at revoked_at reason credentials [asserted_origin]
  *
  * and times in RFC 3339 UTC.  Nothing here prints a token but the mint.  Text
  * from outside (agents, tasks, reasons) is printed with control characters

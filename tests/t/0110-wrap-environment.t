@@ -54,3 +54,13 @@ as_user true && if [ "$(id -u)" -eq 0 ]; then
 	run as_user ephid-wrap -- sh -c 'echo $EPHID_HOME'
 	is "$out" "$user_home/.local/state/ephid" "a user's home is beneath HOME"
 fi
+
+# What CI variables say is kept and shown as asserted, and is no claim.
+export GITHUB_ACTIONS=true GITHUB_REPOSITORY=acme/shop GITHUB_RUN_ID=77
+run ephid-wrap -- sh -c 'ephid-inspect --json "$EPHID_ID"'
+like "$out" '*"asserted_origin":{*"ci":"github"*acme/shop*' \
+    'the origin is asserted'
+run ephid-wrap -- ephid-inspect --json
+unlike "$out" '*acme/shop*' 'and no claim of the token'
+run ephid-wrap -- sh -c 'ephid-inspect "$EPHID_ID"'
+like "$out" '*asserted_origin:*acme/shop*' 'and is there for people'
