@@ -99,6 +99,7 @@ swept_by() { # NAME CMD...
 }
 swept_by inspect ephid-inspect --list
 swept_by revoke ephid-revoke --sweep
+swept_by keygen ephid-keygen --list
 swept_by wrap ephid-wrap true
 after=1 swept_by mint ephid-mint
 ephid-revoke --all >/dev/null
