@@ -16,6 +16,8 @@ struct inspection {
 	struct lifecycle *lc;
 	struct outlet *out;
 	size_t seen; /* operands so far, lines of stdin among them */
+	bool many;        /* so that answers say what they are of */
+	const char *file; /* that of the operand at hand, or NULL */
 };
 
 /* An empty stdin must not look like a yes. */
@@ -77,8 +79,11 @@ static int
 show_verdict(struct inspection *in, const struct verdict *v)
 {
 	scoped(free_json) cJSON *record = record_verdict(v);
+	const char *file = in->many ? in->file : NULL;
 	struct err e;
 
+	if (file != NULL)
+		json_add_string(record, "operand", file);
 	if (v->word == JWT_VALID) {
 		outlet_show(in->out, record);
 		return 0;
@@ -87,6 +92,8 @@ show_verdict(struct inspection *in, const struct verdict *v)
 		outlet_show(in->out, record);
 	err_set(&e, ERR_INVALID, "%s%s%s", jwt_verdict_word(v->word),
 	    *v->detail != '\0' ? ": " : "", v->detail);
+	if (file != NULL)
+		err_in(&e, "%s", file);
 	return outlet_fail(&e);
 }
 
@@ -129,7 +136,8 @@ inspect_operand(const char *operand, void *arg)
 	struct err e;
 
 	in->seen++;
-	if (strchr(operand, '/') != NULL)
+	in->file = strchr(operand, '/') != NULL ? operand : NULL;
+	if (in->file != NULL)
 		return verify_file(in, operand);
 	if (cli_is_token(operand)) {
 		buf_adds(&token, operand);
@@ -145,7 +153,8 @@ int
 inspection_of_operands(const struct verification *how, struct lifecycle *lc,
     int n, char *const *operands, struct outlet *out)
 {
-	struct inspection in = {.how = how, .lc = lc, .out = out};
+	struct inspection in = {
+	    .how = how, .lc = lc, .out = out, .many = n > 1};
 	scoped(buf_free) struct buf own = {0};
 	int status;
 

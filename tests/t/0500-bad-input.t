@@ -222,3 +222,14 @@ chmod 700 "$EPHID_HOME"
 run ephid-mint --home "$tmp/file"
 isnt "$status" 0 'a home that is a file'
 usage 'an empty home' ephid-inspect --home '' --list
+
+# Of several files each answer says of which it is.
+ephid-mint --output "$tmp/good.token"
+printf 'no.to.ken' >"$tmp/bad.token"
+run ephid-inspect "$tmp/good.token" "$tmp/bad.token"
+is "$status" 1 'the worst of two files is the status'
+like "$err" "*ephid-inspect: $tmp/bad.token: malformed*" 'the bad one is named'
+like "$out" "*operand: *$tmp/good.token*" 'and so is the good one'
+run ephid-inspect --json "$tmp/bad.token" "$tmp/good.token"
+like "$out" "*\"valid\":false*\"operand\":\"$tmp/bad.token\"*
+*\"valid\":true*\"operand\":\"$tmp/good.token\"*" 'in JSON too'
