@@ -213,26 +213,6 @@ ledger_add_credential(struct ledger *l, struct credential *c,
 	return published ? list_uri(l, list.id, &c->status_uri, e) : 0;
 }
 
-int
-ledger_set_token_dir(
-    struct ledger *l, const char *id, const char *dir, struct err *e)
-{
-	scoped(query_done) struct query *q =
-	    query(l, "UPDATE identity SET token_dir = ?2 WHERE id = ?1", e);
-
-	ledger_must_have_begun(l);
-	if (q == NULL)
-		return -1;
-	bind_text(q, 1, id);
-	bind_text(q, 2, dir);
-	if (query_run(q, e) < 0)
-		return -1;
-	if (sqlite3_changes(l->db) == 0)
-		return err_set(
-		    e, ERR_MISSING, "run %s: not in the ledger", id);
-	return 0;
-}
-
 /* --- reading -------------------------------------------------------- */
 
 void

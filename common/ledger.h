@@ -143,10 +143,6 @@ int ledger_revoke(struct ledger *l, const struct ledger_filter *f,
  * now and will be in a hurry then. */
 void ledger_rehearse_revocation(struct ledger *l);
 
-/* Where the run's token files are, so that a sweep can remove them. */
-int ledger_set_token_dir(
-    struct ledger *l, const char *id, const char *dir, struct err *e);
-
 /* A small piece of the housekeeping that goes with ordinary writes: closes
  * rows that expired by themselves, drops what is past `retention' seconds and
  * status lists an hour past their window. */

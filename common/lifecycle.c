@@ -159,3 +159,17 @@ lifecycle_resolve(struct lifecycle *lc, const char *text,
 		    "(6 characters or more)");
 	return resolve_suffix(lc, suffix, id, e);
 }
+
+int
+lifecycle_root(struct lifecycle *lc, const char *member,
+    char root[static ID_LEN + 1], struct err *e)
+{
+	struct identity id = {0};
+
+	if (lifecycle_resolve(lc, member, root, e) < 0 ||
+	    ledger_find(lc->ledger, root, &id, e) < 0)
+		return -1;
+	memcpy(root, id.root, ID_LEN + 1);
+	identity_clear(&id);
+	return 0;
+}

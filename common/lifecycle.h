@@ -118,6 +118,10 @@ int lifecycle_verify(struct lifecycle *lc, const struct verify_request *rq,
 int lifecycle_resolve(struct lifecycle *lc, const char *text,
     char id[static ID_LEN + 1], struct err *e);
 
+/* The root of the tree that an operand's identity is a member of. */
+int lifecycle_root(struct lifecycle *lc, const char *member,
+    char root[static ID_LEN + 1], struct err *e);
+
 /* Revokes what the filter selects, with its descendants where the filter has
  * them, durably. *n counts identities; none is success. A transaction that the
  * caller has begun is committed with it: both hold or neither does. */

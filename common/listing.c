@@ -51,21 +51,6 @@ listing_check(const struct listing *l, struct err *e)
 	    "option '--state': not active, revoked, expired or all");
 }
 
-/* *root is that of any member of its tree. */
-static int
-find_root(struct lifecycle *lc, const char *member,
-    char root[static ID_LEN + 1], struct err *e)
-{
-	struct identity id = {0};
-
-	if (lifecycle_resolve(lc, member, root, e) < 0 ||
-	    ledger_find(lc->ledger, root, &id, e) < 0)
-		return -1;
-	memcpy(root, id.root, ID_LEN + 1);
-	identity_clear(&id);
-	return 0;
-}
-
 /* --- showing ------------------------------------------------------------ */
 
 static int
@@ -116,7 +101,7 @@ listing_print_table(
 		return outlet_fail(&e);
 	f.agent = agent;
 	if (l->root != NULL) {
-		if (find_root(lc, l->root, root, &e) < 0)
+		if (lifecycle_root(lc, l->root, root, &e) < 0)
 			return outlet_fail(&e);
 		f.root = root;
 	}
@@ -138,7 +123,7 @@ listing_print_trees(
 	int status;
 
 	if (member != NULL) {
-		if (find_root(lc, member, root, &e) < 0)
+		if (lifecycle_root(lc, member, root, &e) < 0)
 			return outlet_fail(&e);
 		f.root = root;
 		f.state = SELECT_ANY;

@@ -34,16 +34,6 @@ pids_has(const struct pids *p, pid_t pid)
 }
 
 void
-pids_remove(struct pids *p, pid_t pid)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (p->list[i] == pid) {
-			p->list[i] = p->list[--p->n];
-			return;
-		}
-}
-
-void
 pids_free(struct pids *p)
 {
 	free(p->list);

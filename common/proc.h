@@ -28,7 +28,6 @@ struct pids {
 };
 void pids_add(struct pids *p, pid_t pid);
 bool pids_has(const struct pids *p, pid_t pid);
-void pids_remove(struct pids *p, pid_t pid);
 void pids_free(struct pids *p);
 
 /* Direct children of pid (all its threads'); reads .../children where the

@@ -184,8 +184,7 @@ revocation_of_selected(struct revocation *r, const struct selection *s)
 {
 	struct ledger_filter f = {.task = s->task};
 	scoped(free_string) char *agent = NULL;
-	struct identity member = {0};
-	char id[ID_LEN + 1], root[ID_LEN + 1];
+	char root[ID_LEN + 1];
 	struct err e;
 
 	if (s->agent != NULL && agent_parse(s->agent, &agent, &e) < 0)
@@ -194,11 +193,8 @@ revocation_of_selected(struct revocation *r, const struct selection *s)
 	if (s->older_than >= 0)
 		f.issued_before = before(&r->lc, s->older_than);
 	if (s->root != NULL) {
-		if (lifecycle_resolve(&r->lc, s->root, id, &e) < 0 ||
-		    ledger_find(r->lc.ledger, id, &member, &e) < 0)
+		if (lifecycle_root(&r->lc, s->root, root, &e) < 0)
 			return not_found(r, &e);
-		memcpy(root, member.root, sizeof root);
-		identity_clear(&member);
 		f.root = root;
 	}
 	return revoke_filter(r, &f);
