@@ -65,3 +65,9 @@ if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
 else
 	skip 1 'nothing can be mounted here'
 fi
+
+# It was the run's own end that revoked: whoever looks here sweeps first, and
+# would make up for a guardian that did nothing.
+run ephid-inspect --events
+like "$out" '*"event":"revoked"*' 'the ends of the runs revoked them'
+unlike "$out" '*"event":"swept"*' 'and no sweep had to'

@@ -138,3 +138,9 @@ wait_for 5 woke; ok $? 'the terminal interrupts it'
 echo >"$tmp/release"
 wait "$holder" "$script" 2>/dev/null
 [ ! -e "$tmp/survived" ]; ok $? 'which is not lost on the command'
+
+# It was the run's own end that revoked: whoever looks here sweeps first, and
+# would make up for a guardian that did nothing.
+run ephid-inspect --events
+like "$out" '*"event":"revoked"*' 'the ends of the runs revoked them'
+unlike "$out" '*"event":"swept"*' 'and no sweep had to'
