@@ -124,7 +124,7 @@ warn_of_expiry(const struct lifecycle *lc, const struct mint_request *rq,
 	clock_duration(rq->ttl != 0 ? rq->ttl : p->ttl, asked);
 	if (m->cut_short)
 		cli_warn("token expires with its parent at %s, not in %s",
-		    clock_stamp(m->credential.expires_at, when), asked);
+		    clock_stamp(m->identity.expires_at, when), asked);
 	else if (rq->ttl > p->max_ttl)
 		cli_warn("token expires in %s, the most that policy allows, "
 			 "not in %s",
@@ -148,6 +148,8 @@ main(int argc, char **argv)
 	parse(&o, argc, argv);
 	cli_settings(&o.common, &settings);
 	cli_mint_request(&o.mint, &settings, &rq, &parent);
+	if (cJSON_GetArraySize(rq.audiences) > 1)
+		cli_usage("several audiences: a token has exactly one");
 	prepare_delivery(&o, &settings);
 	rq.default_agent = cli_user();
 	rq.origin = origin = origin_read(environ);

@@ -389,12 +389,17 @@ parse_form(const char *text)
 static void
 check_audiences(const cJSON *list)
 {
-	const cJSON *item;
+	const cJSON *item, *other;
 	struct err e;
 
-	cJSON_ArrayForEach (item, list)
+	cJSON_ArrayForEach (item, list) {
 		if (audience_check(item->valuestring, &e) < 0)
 			cli_usage("%s", e.text);
+		for (other = item->next; other != NULL; other = other->next)
+			if (strcmp(item->valuestring, other->valuestring) == 0)
+				cli_usage("audience '%s': given twice",
+				    item->valuestring);
+	}
 }
 
 /* Asked again by lifecycle; here, so that a slip makes no home. */
@@ -437,10 +442,7 @@ cli_mint_request(struct mint_options *o, const struct settings *settings,
 	check_audiences(o->audiences);
 	check_audiences(o->may_audiences);
 	check_words(o);
-	if (cJSON_GetArraySize(o->audiences) > 1)
-		cli_usage("several audiences: a token has exactly one");
-	if (o->audiences != NULL)
-		rq->audience = cJSON_GetArrayItem(o->audiences, 0)->valuestring;
+	rq->audiences = o->audiences;
 	rq->scope = o->scope;
 	rq->ttl = parse_ttl(o->ttl);
 	rq->agent = o->agent;

@@ -96,15 +96,15 @@ render(const struct delivery *d, const struct minted *m, int64_t now,
 
 	if (is_format(d, "env")) {
 		buf_addf(out, "EPHID_TOKEN=%s\nEPHID_ID=%s\nEPHID_ROOT=%s\n",
-		    buf_str(&m->token), m->identity.id, m->identity.root);
+		    buf_str(&m->issued[0].token), m->identity.id, m->identity.root);
 	} else if (is_format(d, "header")) {
-		buf_addf(out, "Authorization: Bearer %s\n", buf_str(&m->token));
+		buf_addf(out, "Authorization: Bearer %s\n", buf_str(&m->issued[0].token));
 	} else if (is_format(d, "json")) {
 		record = record_minted(m, now);
 		json_print(record, out);
 		buf_addc(out, '\n');
 	} else {
-		buf_addf(out, "%s\n", buf_str(&m->token));
+		buf_addf(out, "%s\n", buf_str(&m->issued[0].token));
 	}
 }
 

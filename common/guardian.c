@@ -199,9 +199,9 @@ build_environment(struct guardian *g, const struct minted *m)
 	env_set(env, "EPHID_TOKEN_DIR", g->dir.path);
 	env_set(env, "EPHID_TOKEN_FILE", file);
 	if (!rq->no_env_token)
-		env_set(env, "EPHID_TOKEN", buf_str(&m->token));
+		env_set(env, "EPHID_TOKEN", buf_str(&m->issued[0].token));
 	if (rq->env_name != NULL)
-		env_set(env, rq->env_name, buf_str(&m->token));
+		env_set(env, rq->env_name, buf_str(&m->issued[0].token));
 	set_traceparent(env);
 	forget_environment(rq->envp);
 }
@@ -246,8 +246,8 @@ mint(struct guardian *g, struct minted *m, struct err *e)
 		warn(g, "the token file is on a disk: no tmpfs is ours");
 	warn_of_expiry(g, m);
 	if (tokendir_make(&g->dir, e) < 0 ||
-	    tokendir_write(&g->dir, TOKEN_FILE, buf_str(&m->token),
-		m->token.len, e) < 0)
+	    tokendir_write(&g->dir, TOKEN_FILE, buf_str(&m->issued[0].token),
+		m->issued[0].token.len, e) < 0)
 		return -1;
 	return 0;
 }

@@ -33,6 +33,7 @@ struct keystore; /* borrows home and ledger, caches loaded keys */
 
 void keystore_open(const struct home *h, struct ledger *l, int64_t now,
     struct keystore **out);
+void keystore_set_now(struct keystore *s, int64_t now);
 void keystore_close(struct keystore *s);
 void free_keystore(struct keystore **s); /* for scoped() */
 

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "lifecycle.h"
+#include "lifecycle-mint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,24 +9,11 @@
 #include "clock.h"
 #include "grant.h"
 #include "io.h"
-#include "issuer.h"
 #include "lifecycle-audit.h"
-#include "proc.h"
 #include "scope.h"
 
-/* One mint on its way. `parent' is empty (id "") for a root. */
-struct mint {
-	struct lifecycle *lc;
-	const struct mint_request *rq;
-	const struct issuer_ops *ops;
-	const struct policy *policy;
-	struct minted *out;
-	struct identity parent;
-	int64_t now;
-};
-
-static bool
-is_child(const struct mint *m)
+bool
+mint_is_child(const struct mint *m)
 {
 	return m->parent.id[0] != '\0';
 }
@@ -35,25 +22,34 @@ void
 minted_clear(struct minted *m)
 {
 	identity_clear(&m->identity);
-	credential_clear(&m->credential);
-	buf_free(&m->token);
+	for (size_t i = 0; i < m->n; i++) {
+		credential_clear(&m->issued[i].credential);
+		buf_free(&m->issued[i].token);
+	}
+	free(m->issued);
 	*m = (struct minted){0};
 }
 
 /* --- what was asked for ---------------------------------------------- */
 
 static void
+draw_id(const struct mint *m, char id[static ID_LEN + 1])
+{
+	uint8_t rnd[ID_RANDOM];
+
+	io_random(rnd, sizeof rnd);
+	id_make(m->lc->now_ms, rnd, id);
+}
+
+static void
 describe_id(struct mint *m)
 {
 	struct identity *id = &m->out->identity;
-	uint8_t rnd[ID_RANDOM];
 
-	if (m->rq->id != NULL) {
+	if (m->rq->id != NULL)
 		memcpy(id->id, m->rq->id, ID_LEN);
-		return;
-	}
-	io_random(rnd, sizeof rnd);
-	id_make(m->lc->now_ms, rnd, id->id);
+	else
+		draw_id(m, id->id);
 }
 
 static int
@@ -91,18 +87,44 @@ describe_run(struct mint *m)
 	}
 }
 
+/* The issuer's own URL may not be made yet: an audience of NULL is filled in
+ * later. */
 static int
-describe_credential(struct mint *m, struct err *e)
+describe_credential(
+    struct mint *m, const char *audience, bool first, struct err *e)
 {
-	struct credential *c = &m->out->credential;
+	struct minted *out = m->out;
+	struct credential *c = &out->issued[out->n++].credential;
 
-	memcpy(c->jti, m->out->identity.id, sizeof c->jti);
-	memcpy(c->identity, m->out->identity.id, sizeof c->identity);
+	if (first)
+		memcpy(c->jti, out->identity.id, sizeof c->jti);
+	else
+		draw_id(m, c->jti);
+	memcpy(c->identity, out->identity.id, sizeof c->identity);
 	c->issuer = xstrdup(m->ops->name);
 	c->form = m->rq->form;
 	c->alg = m->rq->alg < 0 ? KEY_ES256 : (enum key_alg)m->rq->alg;
-	if (m->rq->audience != NULL && audience_check(m->rq->audience, e) < 0)
-		return -1;
+	c->audience = copy_or_null(audience);
+	return audience != NULL ? audience_check(audience, e) : 0;
+}
+
+int
+mint_describe_credentials(struct mint *m, bool first, struct err *e)
+{
+	int n = cJSON_GetArraySize(m->rq->audiences);
+	const cJSON *a;
+
+	if (n > AUDIENCES_MAX)
+		return err_set(e, ERR_USAGE, "%d audiences: the most is %d", n,
+		    AUDIENCES_MAX);
+	m->out->issued =
+	    xcalloc(n > 0 ? (size_t)n : 1, sizeof *m->out->issued);
+	if (n == 0)
+		return describe_credential(m, NULL, first, e);
+	cJSON_ArrayForEach (a, m->rq->audiences)
+		if (describe_credential(m, cJSON_GetStringValue(a),
+			first && m->out->n == 0, e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -121,177 +143,7 @@ describe(struct mint *m, struct err *e)
 	describe_run(m);
 	if (describe_scope(m, e) < 0)
 		return -1;
-	return describe_credential(m, e);
-}
-
-/* --- the parent ------------------------------------------------------ */
-
-/* Its lineage is taken from the presented token, never from what the caller
- * says. That it lives is asked again inside the transaction. */
-static int
-present_parent(struct mint *m, struct err *e)
-{
-	const struct verify_request rq = {.token = m->rq->parent_token,
-	    .len = strlen(m->rq->parent_token),
-	    .status = STATUS_LEDGER,
-	    .for_lineage = true};
-	struct verdict v;
-	int result = 0;
-
-	if (lifecycle_verify(m->lc, &rq, &v, e) < 0)
-		return -1;
-	/* Known even when refused: the event is then the parent's. */
-	memcpy(m->parent.id, v.id, sizeof m->parent.id);
-	if (v.word == JWT_EXPIRED ||
-	    (v.word == JWT_REVOKED && strncmp(v.detail, "run ", 4) == 0))
-		result = err_set(e, ERR_DENIED, "%s", v.detail);
-	else if (v.word != JWT_VALID)
-		result = err_set(e, ERR_INVALID, "parent token: %s%s%s%s",
-		    jwt_verdict_word(v.word), *v.detail ? " (" : "", v.detail,
-		    *v.detail ? ")" : "");
-	verdict_clear(&v);
-	return result;
-}
-
-/* Our ancestors, as far as /proc shows them. */
-#define ANCESTORS 128
-struct ancestry {
-	struct holder self;
-	struct {
-		pid_t pid;
-		uint64_t start;
-	} list[ANCESTORS];
-	size_t n;
-	struct ledger *ledger;
-	const struct home *home;
-	struct idlist live; /* runs whose rows were looked at, in order */
-	char inside[ID_LEN + 1];
-};
-
-static void
-read_ancestry(struct ancestry *a)
-{
-	pid_t pid = getppid(), parent;
-	uint64_t start;
-
-	for (; pid > 0 && a->n < ANCESTORS; pid = parent) {
-		if (proc_stat(pid, &parent, &start) < 0)
-			return;
-		a->list[a->n].pid = pid;
-		a->list[a->n++].start = start;
-	}
-}
-
-static int
-is_our_guardian(const struct identity *id, void *arg)
-{
-	struct ancestry *a = arg;
-
-	if (id->holder.pidns != a->self.pidns ||
-	    strcmp(id->holder.boot, a->self.boot) != 0)
-		return 0;
-	for (size_t i = 0; i < a->n; i++)
-		if (a->list[i].pid == id->holder.pid &&
-		    a->list[i].start == id->holder.start) {
-			memcpy(a->inside, id->id, sizeof a->inside);
-			return 1;
-		}
-	return 0;
-}
-
-static int
-look_at_live(const struct identity *id, void *arg)
-{
-	struct ancestry *a = arg;
-
-	idlist_add(&a->live, id->id);
-	return is_our_guardian(id, a);
-}
-
-static int
-compare_ids(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* A lock file whose row is not among the live: that of a run which was revoked
- * while it went on, or one on its way. */
-static void
-look_at_lock(const char *id, void *arg)
-{
-	struct ancestry *a = arg;
-	struct identity run = {0};
-	struct err ignored;
-
-	if (a->inside[0] != '\0' ||
-	    (a->live.n > 0 &&
-		bsearch(id, a->live.ids, a->live.n, sizeof *a->live.ids,
-		    compare_ids) != NULL) ||
-	    ledger_find(a->ledger, id, &run, &ignored) < 0)
-		return;
-	if (home_probe_run(a->home, id, NULL) == RUN_LIVE)
-		is_our_guardian(&run, a);
-	identity_clear(&run);
-}
-
-/* Whether their identities live is not asked: what such a run holds is dead,
- * and a root of its own would be the way around it. */
-static int
-find_our_guardian(struct mint *m, struct ancestry *a, struct err *e)
-{
-	const struct ledger_filter f = {
-	    .state = SELECT_ANY, .held = true, .now = m->now};
-	int result;
-
-	read_ancestry(a);
-	result = ledger_each(m->lc->ledger, &f, look_at_live, a, e);
-	if (result == 0)
-		result = home_each_run(&m->lc->home, look_at_lock, a, e);
-	idlist_free(&a->live);
-	return result;
-}
-
-/* Against accidents: a run that forgets to present its token would leave its
- * tree. It is no wall against the same uid, so what cannot be read is let
- * pass. */
-static int
-check_new_root(struct mint *m, struct err *e)
-{
-	struct ancestry a = {
-	    .ledger = m->lc->ledger, .home = &m->lc->home};
-	struct err ignored;
-
-	if (m->policy->new_root_inside || proc_self(&a.self, &ignored) < 0)
-		return 0;
-	if (find_our_guardian(m, &a, e) < 0)
-		return -1;
-	if (a.inside[0] != '\0')
-		return err_set(e, ERR_DENIED,
-		    "started inside run %s, which it must present", a.inside);
-	return 0;
-}
-
-/* Inside the transaction: what the ledger has of the parent now. */
-static int
-load_parent(struct mint *m, struct err *e)
-{
-	struct identity dead = {0};
-	char id[ID_LEN + 1], when[CLOCK_STAMP_MAX];
-	int found;
-
-	memcpy(id, m->parent.id, sizeof id);
-	found = ledger_dead_ancestor(m->lc->ledger, id, m->now, &dead, e);
-	if (found > 0) {
-		bool revoked = dead.revoked_at != 0;
-
-		err_set(e, ERR_DENIED, "run %s %s at %s", dead.id,
-		    revoked ? "was revoked" : "expired",
-		    clock_stamp(
-			revoked ? dead.revoked_at : dead.expires_at, when));
-	}
-	identity_clear(&dead);
-	return found != 0 ? -1
-			  : ledger_find(m->lc->ledger, id, &m->parent, e);
+	return mint_describe_credentials(m, true, e);
 }
 
 /* --- what it gets ---------------------------------------------------- */
@@ -301,7 +153,7 @@ place_in_tree(struct mint *m)
 {
 	struct identity *id = &m->out->identity;
 
-	if (!is_child(m)) {
+	if (!mint_is_child(m)) {
 		memcpy(id->root, id->id, sizeof id->root);
 		id->max_depth = m->policy->max_depth;
 		return;
@@ -322,7 +174,7 @@ choose_agent(struct mint *m, struct err *e)
 	const char *name = m->rq->agent;
 
 	if (name == NULL)
-		name = is_child(m) ? m->parent.agent : m->rq->default_agent;
+		name = mint_is_child(m) ? m->parent.agent : m->rq->default_agent;
 	if (name == NULL)
 		return err_set(e, ERR_USAGE, "no agent named");
 	return agent_parse(name, &m->out->identity.agent, e);
@@ -335,52 +187,103 @@ choose_subject(struct mint *m)
 {
 	int asked = m->rq->subject_is_agent;
 
-	m->out->credential.subject_is_agent =
-	    asked >= 0 ? asked != 0 : m->rq->form == FORM_FEDERATION;
+	for (size_t i = 0; i < m->out->n; i++)
+		m->out->issued[i].credential.subject_is_agent = asked >= 0
+		    ? asked != 0
+		    : m->rq->form == FORM_FEDERATION;
 }
 
+static bool
+has_string(const cJSON *list, const char *text)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach (item, list)
+		if (cJSON_IsString(item) && strcmp(item->valuestring, text) == 0)
+			return true;
+	return false;
+}
+
+/* Those it holds, the first first, and those it may ask for its children. */
 static void
 choose_audiences(struct mint *m)
 {
 	scoped(free_json) cJSON *list = cJSON_CreateArray();
 	scoped(buf_free) struct buf text = {0};
-	struct credential *c = &m->out->credential;
 	const cJSON *may;
 
-	c->audience = xstrdup(m->rq->audience != NULL ? m->rq->audience
-						      : m->lc->issuer_url);
-	json_push_string(list, c->audience);
+	for (size_t i = 0; i < m->out->n; i++) {
+		struct credential *c = &m->out->issued[i].credential;
+
+		if (c->audience == NULL)
+			c->audience = xstrdup(m->lc->issuer_url);
+		if (!has_string(list, c->audience))
+			json_push_string(list, c->audience);
+	}
 	cJSON_ArrayForEach(may, m->rq->may_audiences)
-		if (cJSON_IsString(may) &&
-		    strcmp(may->valuestring, c->audience) != 0)
+		if (cJSON_IsString(may) && !has_string(list, may->valuestring))
 			json_push_string(list, may->valuestring);
 	json_print(list, &text);
+	free(m->out->identity.audiences);
 	m->out->identity.audiences = xstrdup(buf_str(&text));
 }
 
-static int
-choose_expiry(struct mint *m, struct err *e)
+int64_t
+lifecycle_last_expiry(const struct lifecycle *lc,
+    const struct mint_request *rq, const struct identity *id)
+{
+	int64_t life = lc->settings.policy.max_life;
+
+	if (rq->max_life != 0 && rq->max_life < life)
+		life = rq->max_life;
+	return clock_add(id->issued_at, life);
+}
+
+void
+mint_choose_expiry(struct mint *m)
 {
 	struct identity *id = &m->out->identity;
 	int64_t ttl = m->rq->ttl != 0 ? m->rq->ttl : m->policy->ttl;
-	char when[CLOCK_STAMP_MAX];
+	int64_t last = lifecycle_last_expiry(m->lc, m->rq, id);
 
 	if (ttl > m->policy->max_ttl)
 		ttl = m->policy->max_ttl;
-	id->issued_at = m->now;
 	id->expires_at = clock_add(m->now, ttl);
-	if (is_child(m) && m->parent.expires_at < id->expires_at) {
+	if (last < id->expires_at)
+		id->expires_at = last;
+	m->out->cut_short =
+	    mint_is_child(m) && m->parent.expires_at < id->expires_at;
+	if (m->out->cut_short)
 		id->expires_at = m->parent.expires_at;
-		m->out->cut_short = true;
+	for (size_t i = 0; i < m->out->n; i++) {
+		m->out->issued[i].credential.issued_at = m->now;
+		m->out->issued[i].credential.expires_at = id->expires_at;
 	}
-	m->out->credential.issued_at = id->issued_at;
-	m->out->credential.expires_at = id->expires_at;
-	if (id->expires_at - m->now < TTL_MIN)
+}
+
+void
+mint_choose_terms(struct mint *m)
+{
+	choose_subject(m);
+	choose_audiences(m);
+}
+
+static int
+choose_life(struct mint *m, struct err *e)
+{
+	struct identity *id = &m->out->identity;
+	char when[CLOCK_STAMP_MAX];
+
+	id->issued_at = m->now;
+	mint_choose_expiry(m);
+	if (id->expires_at - m->now >= TTL_MIN)
+		return 0;
+	if (!m->out->cut_short)
 		return err_set(e, ERR_DENIED,
-		    "run %s expires at %s, in less than %d seconds",
-		    m->parent.id, clock_stamp(m->parent.expires_at, when),
-		    TTL_MIN);
-	return 0;
+		    "policy max_life: less than %d seconds", TTL_MIN);
+	return err_set(e, ERR_DENIED,
+	    "run %s expires at %s, in less than %d seconds", m->parent.id,
+	    clock_stamp(m->parent.expires_at, when), TTL_MIN);
 }
 
 static int
@@ -389,9 +292,8 @@ choose(struct mint *m, struct err *e)
 	place_in_tree(m);
 	if (choose_agent(m, e) < 0)
 		return -1;
-	choose_subject(m);
-	choose_audiences(m);
-	return choose_expiry(m, e);
+	mint_choose_terms(m);
+	return choose_life(m, e);
 }
 
 /* --- may it? --------------------------------------------------------- */
@@ -401,6 +303,8 @@ check_limits(struct mint *m, struct err *e)
 {
 	int64_t n;
 
+	if (m->lc->ledger == NULL) /* a preview in a home that is not there */
+		return 0;
 	if (ledger_count_live(m->lc->ledger, m->now, &n, e) < 0)
 		return -1;
 	if (n >= m->policy->max_live)
@@ -408,7 +312,7 @@ check_limits(struct mint *m, struct err *e)
 		    "%lld identities are live, the most that policy max_live "
 		    "allows",
 		    (long long)n);
-	if (!is_child(m))
+	if (!mint_is_child(m))
 		return 0;
 	if (ledger_count_children(
 		m->lc->ledger, m->parent.id, m->now, &n, e) < 0)
@@ -422,30 +326,37 @@ check_limits(struct mint *m, struct err *e)
 }
 
 static int
+check_credential(
+    struct mint *m, const struct credential *c, const cJSON *held, struct err *e)
+{
+	const struct identity *id = &m->out->identity;
+
+	if (mint_is_child(m) &&
+	    grant_check_child(m->policy, &m->parent, held, id, c,
+		m->lc->issuer_url, e) < 0)
+		return -1;
+	return grant_check_policy(m->policy, id, c, m->lc->issuer_url, e);
+}
+
+static int
 check_grant(struct mint *m, struct err *e)
 {
-	scoped(free_json) cJSON *audiences = NULL;
-	const struct identity *id = &m->out->identity;
-	const struct credential *c = &m->out->credential;
+	scoped(free_json) cJSON *held = NULL;
 
-	if (is_child(m)) {
-		if (ledger_audiences(
-			m->lc->ledger, m->parent.id, &audiences, e) < 0 ||
-		    grant_check_child(m->policy, &m->parent, audiences, id, c,
-			m->lc->issuer_url, e) < 0)
-			return -1;
-	}
-	if (grant_check_policy(m->policy, id, c, m->lc->issuer_url, e) < 0)
+	if (mint_is_child(m) &&
+	    ledger_audiences(m->lc->ledger, m->parent.id, &held, e) < 0)
 		return -1;
+	for (size_t i = 0; i < m->out->n; i++)
+		if (check_credential(
+			m, &m->out->issued[i].credential, held, e) < 0)
+			return -1;
 	return check_limits(m, e);
 }
 
 /* --- the transaction ------------------------------------------------- */
 
-/* The URL is made by the first mint of a home, and the operator may have set
- * another since we opened it. */
-static int
-refresh_issuer_url(struct lifecycle *lc, struct err *e)
+int
+mint_refresh_issuer_url(struct lifecycle *lc, struct err *e)
 {
 	free(lc->issuer_url);
 	lc->issuer_url = NULL;
@@ -461,10 +372,34 @@ record_events(struct mint *m, struct err *e)
 	if (ledger_add_event(m->lc->ledger, EVENT_MINTED, id->id, id->root,
 		NULL, e) < 0)
 		return -1;
-	if (!is_child(m))
+	if (!mint_is_child(m))
 		return 0;
 	return ledger_add_event(m->lc->ledger, EVENT_DELEGATED, m->parent.id,
 	    id->root, id->id, e);
+}
+
+static int
+issue_one(struct mint *m, struct issued *one, struct err *e)
+{
+	struct lifecycle *lc = m->lc;
+	const struct issuer_context ctx = {
+	    .keys = lc->keys, .url = lc->issuer_url};
+
+	if (m->ops->prepare(&ctx, &one->credential, e) < 0 ||
+	    ledger_add_credential(lc->ledger, &one->credential,
+		lc->issuer_url, lc->published, e) < 0)
+		return -1;
+	return m->ops->mint(&ctx, &m->out->identity, &one->credential,
+	    &one->token, e);
+}
+
+int
+mint_issue(struct mint *m, struct err *e)
+{
+	for (size_t i = 0; i < m->out->n; i++)
+		if (issue_one(m, &m->out->issued[i], e) < 0)
+			return -1;
+	return 0;
 }
 
 /* Signed before the commit and handed out after it: a crash leaves either
@@ -472,29 +407,19 @@ record_events(struct mint *m, struct err *e)
 static int
 sign_and_record(struct mint *m, struct err *e)
 {
-	struct lifecycle *lc = m->lc;
-	const struct issuer_context ctx = {
-	    .keys = lc->keys, .url = lc->issuer_url};
-	struct minted *out = m->out;
-
-	if (m->ops->prepare(&ctx, &out->credential, e) < 0 ||
-	    ledger_add_identity(lc->ledger, &out->identity, e) < 0 ||
-	    ledger_add_credential(lc->ledger, &out->credential,
-		lc->issuer_url, lc->published, e) < 0 ||
-	    m->ops->mint(&ctx, &out->identity, &out->credential, &out->token,
-		e) < 0 ||
-	    record_events(m, e) < 0)
+	if (ledger_add_identity(m->lc->ledger, &m->out->identity, e) < 0 ||
+	    mint_issue(m, e) < 0 || record_events(m, e) < 0)
 		return -1;
 	return ledger_prune(
-	    lc->ledger, m->now, m->policy->retention, e);
+	    m->lc->ledger, m->now, m->policy->retention, e);
 }
 
 static int
 in_transaction(struct mint *m, struct err *e)
 {
-	if (refresh_issuer_url(m->lc, e) < 0)
+	if (mint_refresh_issuer_url(m->lc, e) < 0)
 		return -1;
-	if (is_child(m) && load_parent(m, e) < 0)
+	if (mint_is_child(m) && mint_load_parent(m, e) < 0)
 		return -1;
 	if (choose(m, e) < 0 || check_grant(m, e) < 0)
 		return -1;
@@ -510,14 +435,14 @@ warm_up(struct mint *m)
 	struct err ignored;
 
 	keystore_active(
-	    m->lc->keys, m->out->credential.alg, false, &k, &ignored);
+	    m->lc->keys, m->out->issued[0].credential.alg, false, &k, &ignored);
 }
 
 /* This mint may have promoted a key, or follow a crash that left the private
  * half of an old one. That it cannot be removed now is no reason to lose the
  * token; the next mint tries again. */
-static void
-settle_keys(struct lifecycle *lc)
+void
+mint_settle_keys(struct lifecycle *lc)
 {
 	struct err e;
 
@@ -532,8 +457,8 @@ mint(struct mint *m, struct err *e)
 
 	if (describe(m, e) < 0)
 		return -1;
-	if (m->rq->parent_token != NULL ? present_parent(m, e) < 0
-					: check_new_root(m, e) < 0)
+	if (m->rq->parent_token != NULL ? mint_present_parent(m, e) < 0
+					: mint_check_new_root(m, e) < 0)
 		return -1;
 	warm_up(m);
 	if (ledger_begin(l, m->now, e) < 0)
@@ -542,7 +467,7 @@ mint(struct mint *m, struct err *e)
 		ledger_rollback(l);
 		return -1;
 	}
-	settle_keys(m->lc);
+	mint_settle_keys(m->lc);
 	return 0;
 }
 
@@ -567,8 +492,8 @@ static void
 record_refusal(struct mint *m, const struct err *why)
 {
 	struct ledger *l = m->lc->ledger;
-	const char *id = is_child(m) ? m->parent.id : NULL;
-	const char *root = is_child(m) ? root_of_parent(m) : NULL;
+	const char *id = mint_is_child(m) ? m->parent.id : NULL;
+	const char *root = mint_is_child(m) ? root_of_parent(m) : NULL;
 	struct err ignored;
 
 	if (ledger_begin(l, m->now, &ignored) < 0)
@@ -630,4 +555,87 @@ lifecycle_mint(struct lifecycle *lc, const struct mint_request *rq,
 	}
 	identity_clear(&m.parent);
 	return result;
+}
+
+/* --- what it would be ------------------------------------------------- */
+
+/* Stands for the URL of an issuer that is not made yet. */
+#define NO_ISSUER "https://new.ephid.invalid"
+
+static int
+preview_issuer(struct lifecycle *lc, struct err *e)
+{
+	struct err why;
+
+	if (lc->ledger != NULL && mint_refresh_issuer_url(lc, &why) == 0)
+		return 0;
+	if (lc->ledger != NULL && why.code != ERR_MISSING) {
+		*e = why;
+		return -1;
+	}
+	free(lc->issuer_url);
+	lc->issuer_url = xstrdup(NO_ISSUER);
+	return 0;
+}
+
+static int
+preview_lineage(struct mint *m, struct err *e)
+{
+	if (m->rq->parent_token == NULL)
+		return m->lc->ledger != NULL ? mint_check_new_root(m, e) : 0;
+	if (m->lc->ledger == NULL)
+		return err_set(e, ERR_INVALID, "parent token: wrong_issuer");
+	if (mint_present_parent(m, e) < 0)
+		return -1;
+	return mint_load_parent(m, e);
+}
+
+static int
+preview_claims(struct mint *m, cJSON *claims, struct err *e)
+{
+	for (size_t i = 0; i < m->out->n; i++) {
+		cJSON *one;
+
+		if (identity_claims(&m->out->identity,
+			&m->out->issued[i].credential, m->lc->issuer_url, &one,
+			e) < 0)
+			return -1;
+		cJSON_AddItemToArray(claims, one);
+	}
+	return 0;
+}
+
+static int
+preview(struct mint *m, cJSON *claims, struct err *e)
+{
+	if (describe(m, e) < 0 || preview_lineage(m, e) < 0 ||
+	    preview_issuer(m->lc, e) < 0 || choose(m, e) < 0 ||
+	    check_grant(m, e) < 0)
+		return -1;
+	return preview_claims(m, claims, e);
+}
+
+int
+lifecycle_preview(struct lifecycle *lc, const struct mint_request *rq,
+    struct minted *out, cJSON **claims, struct err *e)
+{
+	scoped(free_json) cJSON *list = cJSON_CreateArray();
+	struct mint m = {.lc = lc,
+	    .rq = rq,
+	    .policy = &lc->settings.policy,
+	    .out = out,
+	    .now = lifecycle_now(lc)};
+	int result;
+
+	*out = (struct minted){0};
+	*claims = NULL;
+	result = preview(&m, list, e);
+	identity_clear(&m.parent);
+	if (result < 0) {
+		minted_clear(out);
+		return -1;
+	}
+	*claims = list;
+	list = NULL;
+	return 0;
 }

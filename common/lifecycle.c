@@ -15,6 +15,13 @@ lifecycle_now(const struct lifecycle *lc)
 	return lc->now_ms / CLOCK_SECOND;
 }
 
+void
+lifecycle_set_now(struct lifecycle *lc, int64_t now_ms)
+{
+	lc->now_ms = now_ms;
+	keystore_set_now(lc->keys, lifecycle_now(lc));
+}
+
 /* A home on a read-only file system can still be looked at. */
 static int
 open_ledger(struct lifecycle *lc, enum ledger_mode mode, struct err *e)

@@ -51,13 +51,17 @@ int lifecycle_open(
     const struct lifecycle_where *where, struct lifecycle *out, struct err *e);
 void lifecycle_close(struct lifecycle *lc);
 int64_t lifecycle_now(const struct lifecycle *lc); /* seconds */
+/* For who keeps it open: the time of what comes next. */
+void lifecycle_set_now(struct lifecycle *lc, int64_t now_ms);
 
 /* --- mint ------------------------------------------------------------ */
 
 struct mint_request {
-	const char *audience; /* NULL: the issuer itself */
+	const cJSON *audiences; /* array of URIs, a credential for each;
+				 * NULL: one, for the issuer itself */
 	const char *scope;    /* as the user wrote it, or NULL */
 	int64_t ttl;          /* seconds; 0: policy's */
+	int64_t max_life;     /* seconds, over all renewals; 0: policy's */
 	const char *agent;    /* NULL: the parent's, else default_agent */
 	const char *default_agent;
 	const char *task;
@@ -74,10 +78,16 @@ struct mint_request {
 	const char *token_dir;
 };
 
-struct minted {
-	struct identity identity;
+#define AUDIENCES_MAX 16 /* of one identity */
+
+struct issued {
 	struct credential credential;
 	struct buf token;
+};
+struct minted {
+	struct identity identity;
+	struct issued *issued; /* in the order of the audiences */
+	size_t n;
 	bool cut_short; /* the parent's expiry shortened it */
 };
 void minted_clear(struct minted *m);
@@ -87,6 +97,34 @@ void minted_clear(struct minted *m);
  * refusal is ERR_DENIED or ERR_INVALID and an event. */
 int lifecycle_mint(struct lifecycle *lc, const struct mint_request *rq,
     struct minted *out, struct err *e);
+
+/* What lifecycle_mint() would record, checked as it checks, with claims for
+ * each credential (an array, the caller's) and no tokens; nothing is written.
+ * A home that has no ledger yet, or no issuer, is no error: `iss' is then one
+ * that stands for it. */
+int lifecycle_preview(struct lifecycle *lc, const struct mint_request *rq,
+    struct minted *out, cJSON **claims, struct err *e);
+
+/* --- renew ----------------------------------------------------------- */
+
+enum renewal {
+	RENEWED,
+	RENEWAL_TOO_SOON, /* it would gain less than a tenth of the ttl: the
+			   * parent, or max_life, ends it */
+	RENEWAL_WAITS,    /* an ancestor has expired, and may come back */
+	RENEWAL_OVER      /* it, or an ancestor, was revoked */
+};
+/* New credentials of the identity rq->id, one for each audience of the request
+ * that it was minted with: new jti, new status index, one transaction that
+ * asks again whether it and all its ancestors live.  The superseded ones are
+ * valid to their own exp.  Only the holder of the run may ask: an expired
+ * identity that nobody revoked lives again.  *out has the identity whatever
+ * *what is, and what was issued when RENEWED. */
+int lifecycle_renew(struct lifecycle *lc, const struct mint_request *rq,
+    enum renewal *what, struct minted *out, struct err *e);
+/* When no renewal can extend it any more: seconds since 1970. */
+int64_t lifecycle_last_expiry(const struct lifecycle *lc,
+    const struct mint_request *rq, const struct identity *id);
 
 /* --- verify ---------------------------------------------------------- */
 

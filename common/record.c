@@ -136,11 +136,11 @@ record_minted(const struct minted *m, int64_t now)
 {
 	cJSON *list = new_array(), *o;
 
-	collect_credential(&m->credential, list);
-	o = identity_record(&m->identity, m->credential.audience, list, now);
-	json_add_string(o, "token", buf_str(&m->token));
+	collect_credential(&m->issued[0].credential, list);
+	o = identity_record(&m->identity, m->issued[0].credential.audience, list, now);
+	json_add_string(o, "token", buf_str(&m->issued[0].token));
 	json_add_string(o, "token_type", "Bearer");
-	json_add_int(o, "expires_in", m->credential.expires_at - now);
+	json_add_int(o, "expires_in", m->issued[0].credential.expires_at - now);
 	return o;
 }
 

@@ -57,6 +57,20 @@ teardown(void)
 	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* A list of one audience, which nobody need free. */
+static cJSON *
+only(const char *audience)
+{
+	static cJSON *lists[2];
+	cJSON **list = &lists[strcmp(audience, AUD) == 0];
+
+	if (*list == NULL) {
+		*list = cJSON_CreateArray();
+		json_push_string(*list, audience);
+	}
+	return *list;
+}
+
 /* --- helpers ---------------------------------------------------------- */
 
 static struct mint_request
@@ -72,7 +86,7 @@ root_request(void)
 {
 	struct mint_request rq = request();
 
-	rq.audience = AUD;
+	rq.audiences = only(AUD);
 	rq.scope = "repo:read pr:comment";
 	return rq;
 }
@@ -88,7 +102,7 @@ child_of(const struct minted *parent)
 {
 	struct mint_request rq = request();
 
-	rq.parent_token = buf_str(&parent->token);
+	rq.parent_token = buf_str(&parent->issued[0].token);
 	return rq;
 }
 
@@ -133,7 +147,7 @@ mint_refused(const struct mint_request *rq, const char *words)
 	ck_assert_msg(strstr(e.text, words) != NULL, "'%s' has no '%s'",
 	    e.text, words);
 	ck_assert(e.code == ERR_DENIED || e.code == ERR_INVALID);
-	ck_assert_uint_eq(out.token.len, 0);
+	ck_assert_uint_eq(out.n, 0);
 	after = events(EVENT_REFUSED);
 	ck_assert_int_eq(after.n, before + 1);
 	ck_assert_str_eq(after.why, e.text);
@@ -155,8 +169,8 @@ revoke_run(const char *id, bool only)
 static enum jwt_verdict
 verify_as(const struct minted *m, struct verify_request rq, struct verdict *v)
 {
-	rq.token = buf_str(&m->token);
-	rq.len = m->token.len;
+	rq.token = buf_str(&m->issued[0].token);
+	rq.len = m->issued[0].token.len;
 	ck_assert_msg(lifecycle_verify(&lc, &rq, v, &e) == 0, "%s", e.text);
 	return v->word;
 }
@@ -185,7 +199,7 @@ START_TEST(a_root_is_what_was_asked_for)
 	rq.ttl = 60;
 	mint_ok(&rq, &m);
 	ck_assert_str_eq(m.identity.id, m.identity.root);
-	ck_assert_str_eq(m.identity.id, m.credential.jti);
+	ck_assert_str_eq(m.identity.id, m.issued[0].credential.jti);
 	ck_assert_str_eq(m.identity.parent, "");
 	ck_assert_str_eq(m.identity.scope, "repo:read pr:comment");
 	ck_assert_str_eq(m.identity.agent, "reviewer");
@@ -214,7 +228,7 @@ START_TEST(without_scope_there_is_no_authority)
 	ck_assert_str_eq(child.identity.parent, root.identity.id);
 	ck_assert_str_eq(child.identity.root, root.identity.id);
 	ck_assert_int_eq(child.identity.depth, 1);
-	ck_assert_str_eq(child.credential.audience, lc.issuer_url);
+	ck_assert_str_eq(child.issued[0].credential.audience, lc.issuer_url);
 	ck_assert_int_eq(events(EVENT_DELEGATED).n, 1);
 	ck_assert_str_eq(events(EVENT_DELEGATED).id, root.identity.id);
 	ck_assert_str_eq(events(EVENT_DELEGATED).why, child.identity.id);
@@ -228,7 +242,7 @@ START_TEST(a_child_only_narrows)
 
 	mint_ok(&rq, &root);
 	rq = child_of(&root);
-	rq.audience = AUD;
+	rq.audiences = only(AUD);
 	rq.scope = "repo:read";
 	rq.agent = "reviewer/lint";
 	mint_ok(&rq, &child);
@@ -236,7 +250,7 @@ START_TEST(a_child_only_narrows)
 	wide = rq, wide.scope = "repo:read repo:write";
 	mint_refused(&wide, "scope 'repo:write'");
 	ck_assert_str_eq(events(EVENT_REFUSED).id, root.identity.id);
-	wide = rq, wide.audience = OTHER;
+	wide = rq, wide.audiences = only(OTHER);
 	mint_refused(&wide, "audience '" OTHER "'");
 	wide = rq, wide.agent = "deployer";
 	mint_refused(&wide, "agent 'deployer'");
@@ -244,7 +258,7 @@ START_TEST(a_child_only_narrows)
 	mint_refused(&wide, "agent 'reviewerx'");
 	wide = rq, wide.subject_is_agent = 1;
 	mint_refused(&wide, "drops /run/");
-	wide = rq, wide.parent_token = buf_str(&child.token);
+	wide = rq, wide.parent_token = buf_str(&child.issued[0].token);
 	wide.scope = "pr:comment";
 	mint_refused(&wide, "scope 'pr:comment'");
 }
@@ -260,13 +274,13 @@ START_TEST(audiences_are_handed_on_by_name)
 	rq.may_audiences = may;
 	mint_ok(&rq, &root);
 	rq = child_of(&root);
-	rq.audience = OTHER;
+	rq.audiences = only(OTHER);
 	mint_ok(&rq, &child);
 	/* What the child holds it may pass on; what it was not given, not. */
 	rq = child_of(&child);
-	rq.audience = OTHER;
+	rq.audiences = only(OTHER);
 	mint_ok(&rq, &third);
-	rq.audience = AUD;
+	rq.audiences = only(AUD);
 	mint_refused(&rq, "audience '" AUD "'");
 	rq = child_of(&third);
 	rq.may_audiences = may;
@@ -282,7 +296,7 @@ START_TEST(federation_drops_the_run_for_roots_only)
 
 	rq.form = FORM_FEDERATION;
 	mint_ok(&rq, &root);
-	ck_assert(root.credential.subject_is_agent);
+	ck_assert(root.issued[0].credential.subject_is_agent);
 	rq = child_of(&root);
 	rq.form = FORM_FEDERATION;
 	mint_refused(&rq, "form federation drops /run/ from sub, which policy "
@@ -292,7 +306,7 @@ START_TEST(federation_drops_the_run_for_roots_only)
 	mint_refused(&rq, "drops /run/");
 	rq.subject_is_agent = 0;
 	mint_ok(&rq, &child);
-	ck_assert(!child.credential.subject_is_agent);
+	ck_assert(!child.issued[0].credential.subject_is_agent);
 }
 END_TEST
 
@@ -308,12 +322,12 @@ START_TEST(policy_says_who_drops_the_run)
 	mint_refused(&rq, "form federation drops /run/");
 	rq.subject_is_agent = 0;
 	mint_ok(&rq, &root);
-	ck_assert(!root.credential.subject_is_agent);
+	ck_assert(!root.issued[0].credential.subject_is_agent);
 	rq = child_of(&root);
 	rq.form = FORM_FEDERATION;
 	rq.agent = "reviewer/lint";
 	mint_ok(&rq, &child);
-	ck_assert(child.credential.subject_is_agent);
+	ck_assert(child.issued[0].credential.subject_is_agent);
 	lc.settings.policy.subject_agent.lists[0] = NULL;
 }
 END_TEST
@@ -519,7 +533,7 @@ START_TEST(a_run_must_present_itself)
 	words = xasprintf("started inside run %s, which it must present",
 	    run.identity.id);
 	mint_refused(&rq, words);
-	rq.parent_token = buf_str(&run.token);
+	rq.parent_token = buf_str(&run.issued[0].token);
 	mint_ok(&rq, &m);
 	minted_clear(&m);
 	rq.parent_token = NULL;
@@ -612,7 +626,7 @@ START_TEST(verdicts_have_their_words)
 	    verify_as(&m, (struct verify_request){.status = STATUS_NONE}, &v),
 	    JWT_VALID);
 	verdict_clear(&v);
-	m.token.ptr[m.token.len / 2] ^= 1;
+	m.issued[0].token.ptr[m.issued[0].token.len / 2] ^= 1;
 	ck_assert_int_ne(
 	    verify_as(&m, (struct verify_request){0}, &v), JWT_VALID);
 	ck_assert_str_eq(v.id, "");

@@ -135,17 +135,20 @@ START_TEST(minted_has_the_stable_names)
 	    "expires_at", "revoked_at", "reason", "credentials", "token",
 	    "token_type", "expires_in"};
 	static char local[] = "local", aud[] = "https://mcp.acme.example";
-	struct minted m = {.identity = person(1, 0, "reviewer", NULL)};
+	struct issued first = {0};
+	struct minted m = {.identity = person(1, 0, "reviewer", NULL),
+	    .issued = &first,
+	    .n = 1};
 	cJSON *o;
 	const cJSON *member;
 	size_t i = 0;
 	int64_t left;
 
-	strcpy(m.credential.jti, m.identity.id);
-	m.credential.issuer = local;
-	m.credential.audience = aud;
-	m.credential.expires_at = NOW + 840;
-	buf_adds(&m.token, "a.b.c");
+	strcpy(first.credential.jti, m.identity.id);
+	first.credential.issuer = local;
+	first.credential.audience = aud;
+	first.credential.expires_at = NOW + 840;
+	buf_adds(&first.token, "a.b.c");
 	o = record_minted(&m, NOW);
 	cJSON_ArrayForEach (member, o)
 		ck_assert_str_eq(member->string, names[i++]);
@@ -158,7 +161,7 @@ START_TEST(minted_has_the_stable_names)
 	ck_assert_int_eq(json_int(o, "expires_in", &left), 0);
 	ck_assert_int_eq(left, 840);
 	cJSON_Delete(o);
-	buf_free(&m.token);
+	buf_free(&first.token);
 }
 END_TEST
 
