@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "buf.h"
 #include "io.h"
 
-enum step { STEP_GROUP, STEP_PARENT, STEP_EXEC };
+enum step { STEP_GROUP, STEP_USER, STEP_RETURN, STEP_PARENT, STEP_EXEC };
 
 struct failure {
 	enum step step;
@@ -119,6 +120,23 @@ try_exec(const struct child_setup *s, const struct candidates *c)
 	return error;
 }
 
+static int
+switch_user(const struct account *u)
+{
+	if (setgroups((size_t)u->ngroups, u->groups) < 0 ||
+	    setresgid(u->gid, u->gid, u->gid) < 0)
+		return -1;
+	return setresuid(u->uid, u->uid, u->uid);
+}
+
+/* Capabilities that the switch did not take (secure bits can keep them), or
+ * a uid that setresuid(2) took for "leave it". */
+static bool
+can_return(void)
+{
+	return geteuid() == 0 || setresuid((uid_t)-1, 0, (uid_t)-1) == 0;
+}
+
 /* PDEATHSIG comes after all that could clear it, and the parent is looked at
  * after it: one that died before would never be told of. */
 static _Noreturn void
@@ -129,6 +147,10 @@ become(const struct child_setup *s, const struct candidates *c, pid_t parent,
 		report(fd, STEP_GROUP, errno);
 	if (s->prepare != NULL)
 		s->prepare(s->arg);
+	if (s->user != NULL && switch_user(s->user) < 0)
+		report(fd, STEP_USER, errno);
+	if (s->user != NULL && can_return())
+		report(fd, STEP_RETURN, 0);
 	if (s->death_signal != 0 &&
 	    prctl(PR_SET_PDEATHSIG, s->death_signal) < 0)
 		report(fd, STEP_PARENT, errno);
@@ -138,12 +160,22 @@ become(const struct child_setup *s, const struct candidates *c, pid_t parent,
 }
 
 static int
-explain(const struct failure *f, const char *name, int *status, struct err *e)
+explain(const struct child_setup *s, const struct failure *f, int *status,
+    struct err *e)
 {
+	const char *name = s->argv[0];
+
+
 	*status = 125;
 	errno = f->error;
 	if (f->step == STEP_GROUP)
 		return err_sys(e, "cannot join the caller's process group");
+	if (f->step == STEP_USER)
+		return err_sys(e, "cannot become user '%s'", s->user->name);
+	if (f->step == STEP_RETURN)
+		return err_set(e, ERR_SYSTEM,
+		    "as user '%s' the command could become root again",
+		    s->user->name);
 	if (f->step == STEP_PARENT)
 		return err_sys(e, "cannot tie the command to its guardian");
 	*status = f->error == ENOENT ? 127 : 126;
@@ -154,7 +186,8 @@ explain(const struct failure *f, const char *name, int *status, struct err *e)
 
 /* End of file is the exec that closed the pipe. */
 static int
-await_exec(int fd, pid_t pid, const char *name, int *status, struct err *e)
+await_exec(int fd, pid_t pid, const struct child_setup *s, int *status,
+    struct err *e)
 {
 	struct failure f;
 	ssize_t n;
@@ -168,9 +201,9 @@ await_exec(int fd, pid_t pid, const char *name, int *status, struct err *e)
 		;
 	if (n != sizeof f) {
 		*status = 125;
-		return err_set(e, ERR_SYSTEM, "cannot start %s", name);
+		return err_set(e, ERR_SYSTEM, "cannot start %s", s->argv[0]);
 	}
-	return explain(&f, name, status, e);
+	return explain(s, &f, status, e);
 }
 
 int
@@ -195,5 +228,5 @@ child_start(
 	if (*pid == 0)
 		become(s, &c, self, ends[1]);
 	close(ends[1]);
-	return await_exec(from, *pid, s->argv[0], status, e);
+	return await_exec(from, *pid, s, status, e);
 }

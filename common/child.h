@@ -1,15 +1,20 @@
 /*
- * child - starting one program exactly as the caller would have.
+ * child - starting one program exactly as the caller would have, or as
+ * another user.
  *
- * Between fork and exec only async-signal-safe calls are made.  A failure
- * there comes back over a close-on-exec pipe as the step and its errno, and
- * is worded by the parent.
+ * Between fork and exec only async-signal-safe calls are made, in this order:
+ * the process group (the target user might not be allowed to join it), the
+ * user, for good, then PDEATHSIG, which changing the user clears, and at last
+ * the look at the parent.  The program is thus looked for as the user that it
+ * will run as.  A failure comes back over a close-on-exec pipe as the step
+ * and its errno, and is worded by the parent.
  */
 #ifndef EPHID_CHILD_H
 #define EPHID_CHILD_H
 
 #include <sys/types.h>
 
+#include "account.h"
 #include "err.h"
 
 struct child_setup {
@@ -17,8 +22,9 @@ struct child_setup {
 	char *const *envp;
 	pid_t group; /* joined; gone means not started. 0: stay */
 	int death_signal; /* PDEATHSIG, 0 for none */
-	/* Called in the child last before exec: restores signals and closes
-	 * what exec would not. */
+	const struct account *user; /* NULL: stay who we are */
+	/* Called in the child while it is still ours: restores signals and
+	 * closes what exec would not. */
 	void (*prepare)(void *arg);
 	void *arg;
 };

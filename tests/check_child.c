@@ -2,6 +2,9 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/securebits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,7 +173,8 @@ START_TEST(preparation_runs_and_descriptors_close)
 }
 END_TEST
 
-START_TEST(it_dies_with_its_parent)
+static void
+dies_with_its_parent(const struct account *who)
 {
 	int ends[2], st;
 	pid_t middle;
@@ -183,7 +187,8 @@ START_TEST(it_dies_with_its_parent)
 		char *argv[] = {(char[]){"sleep"}, (char[]){"1000"}, NULL};
 		char *envp[] = {(char[]){"PATH=/bin:/usr/bin"}, NULL};
 		struct child_setup s = {
-		    .argv = argv, .envp = envp, .death_signal = SIGKILL};
+		    .argv = argv, .envp = envp, .death_signal = SIGKILL,
+		    .user = who};
 
 		close(ends[0]);
 		if (child_start(&s, &pid, &status, &e) == 0)
@@ -195,6 +200,170 @@ START_TEST(it_dies_with_its_parent)
 	ck_assert(WIFSIGNALED(st));
 	ck_assert_int_eq(read(ends[0], &c, 1), 0);
 	close(ends[0]);
+}
+
+START_TEST(it_dies_with_its_parent)
+{
+	dies_with_its_parent(NULL);
+}
+END_TEST
+
+/* --- as another user ------------------------------------------------- */
+
+/* What this program, run as the command, says of itself; see main(). */
+struct self_report {
+	uid_t uid[3];
+	gid_t gid[3];
+	gid_t groups[64];
+	int ngroups, death_signal;
+	bool can_return;
+};
+
+static int
+report_self(void)
+{
+	struct self_report r = {0};
+
+	getresuid(&r.uid[0], &r.uid[1], &r.uid[2]);
+	getresgid(&r.gid[0], &r.gid[1], &r.gid[2]);
+	r.ngroups = getgroups(64, r.groups);
+	prctl(PR_GET_PDEATHSIG, &r.death_signal);
+	r.can_return = setuid(0) == 0 || setreuid(0, 0) == 0 ||
+	    setgid(0) == 0 || setgroups(0, NULL) == 0;
+	return write(STDOUT_FILENO, &r, sizeof r) != sizeof r;
+}
+
+static gid_t more[] = {1001, 1002, 1005};
+static struct account user = {
+    .name = (char[]){"worker"}, .uid = 1000, .gid = 1001, .groups = more,
+    .ngroups = 3};
+
+/* Its stdout is a pipe to us. */
+static void
+to_stdout(void *arg)
+{
+	dup2(*(int *)arg, STDOUT_FILENO);
+}
+
+static int
+start_as(const struct account *who, char *program, int *out)
+{
+	char *argv[] = {program, (char[]){"report"}, NULL};
+	char *envp[] = {NULL};
+	int ends[2], rc;
+	struct child_setup s = {.argv = argv,
+	    .envp = envp,
+	    .death_signal = SIGUSR2,
+	    .user = who,
+	    .prepare = to_stdout,
+	    .arg = &ends[1]};
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	rc = child_start(&s, &pid, &status, &e);
+	close(ends[1]);
+	*out = ends[0];
+	return rc;
+}
+
+START_TEST(another_user_in_all_respects)
+{
+	struct self_report r;
+	int out;
+
+	if (geteuid() != 0)
+		return;
+	ck_assert_msg(
+	    start_as(&user, (char[]){"/proc/self/exe"}, &out) == 0, "%s",
+	    e.text);
+	ck_assert_int_eq(read(out, &r, sizeof r), sizeof r);
+	ck_assert_int_eq(exit_of(pid), 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_uint_eq(r.uid[i], user.uid);
+		ck_assert_uint_eq(r.gid[i], user.gid);
+	}
+	ck_assert_int_eq(r.ngroups, user.ngroups);
+	ck_assert_mem_eq(r.groups, more, sizeof more);
+	ck_assert_int_eq(r.death_signal, SIGUSR2);
+	ck_assert(!r.can_return);
+	close(out);
+}
+END_TEST
+
+START_TEST(another_user_dies_with_its_parent_too)
+{
+	if (geteuid() == 0)
+		dies_with_its_parent(&user);
+}
+END_TEST
+
+START_TEST(without_a_user_nothing_changes)
+{
+	struct self_report r;
+	int out;
+
+	ck_assert_int_eq(
+	    start_as(NULL, (char[]){"/proc/self/exe"}, &out), 0);
+	ck_assert_int_eq(read(out, &r, sizeof r), sizeof r);
+	ck_assert_int_eq(exit_of(pid), 0);
+	ck_assert_uint_eq(r.uid[2], getuid());
+	ck_assert_int_eq(r.ngroups, getgroups(0, NULL));
+	ck_assert_int_eq(r.death_signal, SIGUSR2);
+	close(out);
+}
+END_TEST
+
+START_TEST(the_program_is_looked_for_as_that_user)
+{
+	scoped(free_string) char *path = file("private", 0700, "exit 0\n");
+	int out;
+
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(chmod(dir, 0755), 0);
+	ck_assert_int_eq(start_as(&user, path, &out), -1);
+	refused(126);
+	close(out);
+	ck_assert_int_eq(start_as(NULL, path, &out), 0);
+	ck_assert_int_eq(exit_of(pid), 0);
+	close(out);
+}
+END_TEST
+
+START_TEST(who_may_not_switch_starts_nothing)
+{
+	uid_t we = geteuid();
+	int out;
+
+	ck_assert(we != 0 || seteuid(1000) == 0);
+	ck_assert_int_eq(start_as(&user, (char[]){"/bin/true"}, &out), -1);
+	refused(125);
+	ck_assert_str_eq(e.text,
+	    "cannot become user 'worker': Operation not permitted");
+	ck_assert_int_eq(seteuid(we), 0);
+	close(out);
+}
+END_TEST
+
+/* setresuid(2) leaves the capabilities where this bit is set, and for an id
+ * of -1 leaves all as it is. */
+START_TEST(a_switch_that_could_be_undone_is_refused)
+{
+	struct account none = user;
+	int out;
+
+	if (geteuid() != 0)
+		return;
+	none.uid = (uid_t)-1;
+	ck_assert_int_eq(start_as(&none, (char[]){"/bin/true"}, &out), -1);
+	refused(125);
+	close(out);
+	ck_assert_int_eq(
+	    prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP), 0);
+	ck_assert_int_eq(start_as(&user, (char[]){"/bin/true"}, &out), -1);
+	refused(125);
+	ck_assert_str_eq(e.text,
+	    "as user 'worker' the command could become root again");
+	close(out);
 }
 END_TEST
 
@@ -285,13 +454,19 @@ START_TEST(descendants_are_found_and_spared)
 END_TEST
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	Suite *s = suite_create("child");
-	TCase *c = tcase_create("child"), *p = tcase_create("proc");
+	Suite *s;
+	TCase *c, *u, *p;
 	SRunner *r;
 	int failed;
 
+	if (argc == 2 && strcmp(argv[1], "report") == 0)
+		return report_self();
+	s = suite_create("child");
+	c = tcase_create("child");
+	u = tcase_create("user");
+	p = tcase_create("proc");
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, it_runs);
 	tcase_add_test(c, a_script_without_a_first_line_is_for_sh);
@@ -300,10 +475,18 @@ main(void)
 	tcase_add_test(c, a_group_that_is_gone_starts_nothing);
 	tcase_add_test(c, preparation_runs_and_descriptors_close);
 	tcase_add_test(c, it_dies_with_its_parent);
+	tcase_add_checked_fixture(u, setup, teardown);
+	tcase_add_test(u, another_user_in_all_respects);
+	tcase_add_test(u, another_user_dies_with_its_parent_too);
+	tcase_add_test(u, without_a_user_nothing_changes);
+	tcase_add_test(u, the_program_is_looked_for_as_that_user);
+	tcase_add_test(u, who_may_not_switch_starts_nothing);
+	tcase_add_test(u, a_switch_that_could_be_undone_is_refused);
 	tcase_add_test(p, proc_knows_us);
 	tcase_add_test(p, a_hostile_name_does_not_move_the_fields);
 	tcase_add_test(p, descendants_are_found_and_spared);
 	suite_add_tcase(s, c);
+	suite_add_tcase(s, u);
 	suite_add_tcase(s, p);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
