@@ -404,7 +404,7 @@ START_TEST(a_superseded_parent_token_ends_at_its_own_exp)
 
 	rq.ttl = 60;
 	mint_ok(&rq, &root);
-	next = root.credential;
+	next = root.issued[0].credential;
 	next.jti[ID_LEN - 1] = next.jti[ID_LEN - 1] == '0' ? '1' : '0';
 	next.expires_at = NOW + 600;
 	next.status_uri = NULL;
