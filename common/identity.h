@@ -66,6 +66,7 @@ struct credential {
 	char *status_uri; /* NULL until the issuer has a published URL */
 	uint32_t status_index;
 	int64_t revoked_at;
+	char revocation[16]; /* none, pending, done, failed, irrevocable */
 };
 
 void identity_clear(struct identity *id); /* frees what it points to */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "io.h"
 #include "ledger-private.h"
 
@@ -69,6 +70,46 @@ ledger_add_identity(
 	if (sqlite3_changes(l->db) == 0)
 		return err_set(e, ERR_DENIED, "run %s exists already", id->id);
 	return 0;
+}
+
+/* Why the expiry of `id' was not moved. */
+static int
+refuse_extension(struct ledger *l, const char *id, struct err *e)
+{
+	struct identity found;
+	char when[CLOCK_STAMP_MAX];
+	bool revoked;
+
+	if (ledger_find(l, id, &found, e) < 0)
+		return -1;
+	revoked = found.revoked_at != 0;
+	clock_stamp(revoked ? found.revoked_at : found.expires_at, when);
+	identity_clear(&found);
+	return err_set(e, ERR_DENIED, "run %s %s at %s", id,
+	    revoked ? "was revoked" : "expired", when);
+}
+
+/* What has no holder is over when it expires, and not only when
+ * housekeeping comes to it (close_expired() in ledger-revoke.c). */
+int
+ledger_extend(
+    struct ledger *l, const char *id, int64_t expires_at, struct err *e)
+{
+	scoped(query_done) struct query *q = query(l,
+	    "UPDATE identity SET expires_at = max(expires_at, ?2)"
+	    " WHERE id = ?1 AND live = 1"
+	    " AND (holder_pid <> 0 OR expires_at > ?3)",
+	    e);
+
+	ledger_must_have_begun(l);
+	if (q == NULL)
+		return -1;
+	bind_text(q, 1, id);
+	bind_int(q, 2, expires_at);
+	bind_int(q, 3, l->now);
+	if (query_run(q, e) < 0)
+		return -1;
+	return sqlite3_changes(l->db) > 0 ? 0 : refuse_extension(l, id, e);
 }
 
 struct list {
@@ -286,7 +327,8 @@ ledger_find(
 #define CREDENTIAL_COLUMNS                                                    \
 	"jti, identity, issuer, form, subject_is_agent, alg, kid, audience, " \
 	"issued_at, expires_at, CASE published WHEN 1 THEN"                   \
-	" (SELECT uri FROM status_list WHERE id = list) END, idx, revoked_at"
+	" (SELECT uri FROM status_list WHERE id = list) END, idx, revoked_at, " \
+	"revocation"
 
 static void
 credential_of_row(struct query *q, struct credential *out)
@@ -306,6 +348,7 @@ credential_of_row(struct query *q, struct credential *out)
 	column_copy(q, 0, out->jti, sizeof out->jti);
 	column_copy(q, 1, out->identity, sizeof out->identity);
 	column_copy(q, 6, out->kid, sizeof out->kid);
+	column_copy(q, 13, out->revocation, sizeof out->revocation);
 }
 
 int

@@ -21,7 +21,7 @@
 
 #include "ledger.h"
 
-#define LEDGER_SCHEMA 1 /* PRAGMA user_version */
+#define LEDGER_SCHEMA 2 /* PRAGMA user_version */
 
 struct query {
 	struct query *next;
@@ -73,8 +73,12 @@ void ledger_must_have_begun(const struct ledger *l);
 /* What new status lists are made under; raised when a ledger was restored. */
 int ledger_generation(struct ledger *l, int64_t *generation, struct err *e);
 
-/* Reads user_version into l->schema, and with `create' makes the tables. */
+/* Reads user_version into l->schema.  With `create' it makes the tables, and
+ * unless the ledger is read-only it migrates what an older version made; who
+ * does not create goes on with the old tables where that fails. */
 int ledger_prepare_schema(struct ledger *l, bool create, struct err *e);
+/* What revoking ends with; see ledger_rehearse_revocation(). */
+struct query *ledger_outcome_query(struct ledger *l, struct err *e);
 
 /* Ends all that is live, in the transaction that found the ledger restored. */
 int ledger_end_restored(struct ledger *l, struct err *e);

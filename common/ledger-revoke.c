@@ -120,11 +120,13 @@ void
 ledger_rehearse_revocation(struct ledger *l)
 {
 	const struct ledger_filter f = {.id = ""};
-	scoped(query_done) struct query *tree = NULL, *credentials = NULL;
+	scoped(query_done) struct query *tree = NULL, *credentials = NULL,
+					*outcome = NULL;
 	struct err ignored; /* it would come again, and be told then */
 
 	tree = query(l, revoke_sql(&f), &ignored);
 	credentials = query(l, revoke_credentials_sql, &ignored);
+	outcome = ledger_outcome_query(l, &ignored);
 }
 
 int

@@ -5,6 +5,9 @@
 #include "ledger-private.h"
 
 /*
+ * Version 1, as it was released: a new ledger begins with it and goes through
+ * the steps that an old one takes.
+ *
  * Live rows and history are apart in the indexes, so that what a mint or a
  * sweep costs follows what lives.  `live' is 1 until a row is revoked, or
  * closed after it expired with no holder to renew it.
@@ -104,6 +107,21 @@ static const char schema[] =
     "INSERT INTO meta(name, value) VALUES ('epoch', 0), ('generation', 1);"
     "PRAGMA user_version = 1;";
 
+/* How a run's command ended.  A trigger prunes it with its identity, for a
+ * program of version 1 prunes too, and does not know of it. */
+static const char to_2[] =
+    "CREATE TABLE outcome ("
+    " identity TEXT PRIMARY KEY,"
+    " ended_at INTEGER NOT NULL,"
+    " status INTEGER NOT NULL," /* -1: none */
+    " signal INTEGER NOT NULL," /* 0: none */
+    " timed_out INTEGER NOT NULL,"
+    " left_over TEXT" /* what could not be ended */
+    ") WITHOUT ROWID;"
+    "CREATE TRIGGER outcome_goes_with_its_identity AFTER DELETE ON identity"
+    " BEGIN DELETE FROM outcome WHERE identity = old.id; END;"
+    "PRAGMA user_version = 2;";
+
 static int
 read_version(struct ledger *l, struct err *e)
 {
@@ -136,16 +154,23 @@ set_journal_mode(struct ledger *l, struct err *e)
 	}
 }
 
-/* Whoever comes second finds the tables made, under the writer's lock. */
 static int
-make_schema(struct ledger *l, struct err *e)
+take_steps(struct ledger *l, struct err *e)
 {
-	if (set_journal_mode(l, e) < 0 ||
-	    ledger_exec(l, "BEGIN IMMEDIATE", e) < 0)
-		return -1;
 	if (read_version(l, e) < 0 ||
-	    (l->schema == 0 && ledger_exec(l, schema, e) < 0) ||
-	    ledger_exec(l, "COMMIT", e) < 0) {
+	    (l->schema < 1 && ledger_exec(l, schema, e) < 0) ||
+	    (l->schema < 2 && ledger_exec(l, to_2, e) < 0))
+		return -1;
+	return ledger_exec(l, "COMMIT", e);
+}
+
+/* Whoever comes second finds it done, under the writer's lock. */
+static int
+migrate(struct ledger *l, struct err *e)
+{
+	if (ledger_exec(l, "BEGIN IMMEDIATE", e) < 0)
+		return -1;
+	if (take_steps(l, e) < 0) {
 		sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
 	}
@@ -155,12 +180,20 @@ make_schema(struct ledger *l, struct err *e)
 int
 ledger_prepare_schema(struct ledger *l, bool create, struct err *e)
 {
+	struct err ignored;
+
 	if (read_version(l, e) < 0)
 		return -1;
-	if (l->schema > 0)
-		return 0;
 	/* An empty file: its maker died, or has not come to it yet. */
-	if (!create)
+	if (l->schema == 0 && !create)
 		return err_set(e, ERR_MISSING, "no ledger at '%s'", l->path);
-	return make_schema(l, e);
+	if (l->schema >= LEDGER_SCHEMA || l->read_only)
+		return 0;
+	if (create)
+		return (l->schema == 0 && set_journal_mode(l, e) < 0)
+		    ? -1
+		    : migrate(l, e);
+	/* Not for want of a new table does a revocation fail. */
+	migrate(l, &ignored);
+	return 0;
 }

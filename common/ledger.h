@@ -8,8 +8,9 @@
  * prepared and bound.  Never carry an open ledger across a fork that goes on
  * to use it.
  *
- * Versions.  Migrations only add.  A program that meets a newer schema still
- * reads, revokes and sweeps; ledger_can_mint() tells it not to mint.
+ * Versions.  Migrations only add, and whoever can write to an older ledger
+ * migrates it on opening.  A program that meets a newer schema still reads,
+ * revokes and sweeps; ledger_can_mint() tells it not to mint.
  *
  * Restored backups.  Each transaction raises an epoch, which after its commit
  * is written, unsynced, to the file `witness' beside the ledger.  A ledger
@@ -95,6 +96,12 @@ int ledger_count_live(struct ledger *l, int64_t now, int64_t *n, struct err *e);
 int ledger_count_children(struct ledger *l, const char *id, int64_t now,
     int64_t *n, struct err *e);
 
+/* Renewal: moves the expiry of an identity that is not revoked, forwards or
+ * not at all. An expired one comes back when it has a holder; else it is
+ * ERR_DENIED, as a revoked one is. The event is the caller's. */
+int ledger_extend(
+    struct ledger *l, const char *id, int64_t expires_at, struct err *e);
+
 /* What to list or revoke. Zero values do not select; those set must all hold.
  * `now' decides what is expired. */
 struct ledger_filter {
@@ -148,6 +155,24 @@ void ledger_rehearse_revocation(struct ledger *l);
  * status lists an hour past their window. */
 int ledger_prune(
     struct ledger *l, int64_t now, int64_t retention, struct err *e);
+
+/* --- how commands ended -------------------------------------------- */
+
+struct outcome {
+	int64_t ended_at; /* of the command */
+	int status;       /* its exit status; -1: none */
+	int signal;       /* that ended it; 0: none */
+	bool timed_out;
+	char *left; /* "pid 71 (sudo)": what could not be ended, or NULL */
+};
+void outcome_clear(struct outcome *o);
+/* In the place of an earlier one. Of a run that the ledger does not know
+ * nothing is kept, and that is success, as revoking it is. */
+int ledger_set_outcome(struct ledger *l, const char *id,
+    const struct outcome *o, struct err *e);
+/* ERR_MISSING: its command goes on, was swept, or there was none. */
+int ledger_find_outcome(
+    struct ledger *l, const char *id, struct outcome *out, struct err *e);
 
 /* --- events, append-only -------------------------------------------- */
 

@@ -464,6 +464,203 @@ START_TEST(a_callback_ends_the_walk)
 }
 END_TEST
 
+/* --- renewal -------------------------------------------------------- */
+
+/* What lifecycle does to renew, at a time. */
+static int
+extend(const struct identity *id, int64_t now, int64_t expires_at)
+{
+	ok(ledger_begin(l, now, &e));
+	if (ledger_extend(l, id->id, expires_at, &e) < 0) {
+		ledger_rollback(l);
+		return -1;
+	}
+	ok(ledger_commit(l, &e));
+	return 0;
+}
+
+static int64_t
+expiry(const struct identity *id)
+{
+	struct identity found;
+	int64_t at;
+
+	ok(ledger_find(l, id->id, &found, &e));
+	at = found.expires_at;
+	identity_clear(&found);
+	return at;
+}
+
+static void
+prune(int64_t now)
+{
+	ok(ledger_begin(l, now, &e));
+	ok(ledger_prune(l, now, 86400, &e));
+	ok(ledger_commit(l, &e));
+}
+
+START_TEST(an_expiry_moves_forwards_only)
+{
+	struct identity a = mint(NULL), child = mint(&a), dead;
+	int64_t n;
+
+	ok(extend(&a, NOW + 600, NOW + 1500));
+	ck_assert_int_eq(expiry(&a), NOW + 1500);
+	ok(extend(&a, NOW + 600, NOW + 1200));
+	ck_assert_int_eq(expiry(&a), NOW + 1500);
+	ck_assert_int_eq(expiry(&child), NOW + 900);
+	ok(ledger_count_live(l, NOW + 1000, &n, &e));
+	ck_assert_int_eq(n, 1);
+	ck_assert_int_eq(
+	    ledger_dead_ancestor(l, a.id, NOW + 1000, &dead, &e), 0);
+	prune(NOW + 1000);
+	ck_assert_int_eq(
+	    selected((struct ledger_filter){.state = SELECT_ACTIVE,
+		.now = NOW + 1000}),
+	    1);
+}
+END_TEST
+
+START_TEST(what_is_over_is_not_extended)
+{
+	struct identity revoked = mint(NULL), expired = mint(NULL);
+	struct identity unknown = child_of(NULL);
+
+	end_those((struct ledger_filter){.id = revoked.id});
+	ck_assert_int_eq(extend(&revoked, NOW, NOW + 1500), -1);
+	ck_assert_int_eq(e.code, ERR_DENIED);
+	ck_assert_ptr_nonnull(strstr(e.text, " was revoked at 20"));
+	ck_assert_int_eq(expiry(&revoked), NOW + 900);
+	/* before housekeeping comes to it, and after */
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(extend(&expired, NOW + 900, NOW + 1500), -1);
+		ck_assert_int_eq(e.code, ERR_DENIED);
+		ck_assert_ptr_nonnull(strstr(e.text, " expired at 20"));
+		prune(NOW + 900);
+	}
+	ck_assert_int_eq(extend(&unknown, NOW, NOW + 1500), -1);
+	ck_assert_int_eq(e.code, ERR_MISSING);
+}
+END_TEST
+
+START_TEST(a_holder_that_slept_comes_back)
+{
+	struct identity held = child_of(NULL);
+
+	held.holder.pid = 1;
+	ok(try_mint(l, &held));
+	prune(NOW + 50000);
+	ok(extend(&held, NOW + 50000, NOW + 50900));
+	ck_assert_int_eq(
+	    selected((struct ledger_filter){.state = SELECT_ACTIVE,
+		.now = NOW + 50000}),
+	    1);
+	end_those((struct ledger_filter){.id = held.id});
+	ck_assert_int_eq(extend(&held, NOW + 50000, NOW + 90000), -1);
+}
+END_TEST
+
+static int64_t
+credential_revoked_at(const char *jti, const char *word)
+{
+	struct credential c;
+	int64_t at;
+
+	ok(ledger_find_credential(l, jti, &c, &e));
+	ck_assert_str_eq(c.revocation, word);
+	at = c.revoked_at;
+	credential_clear(&c);
+	return at;
+}
+
+/* Three that overlap, of which the first has expired when the run ends. */
+START_TEST(revoking_ends_superseded_credentials)
+{
+	struct identity run = mint(NULL), other = mint(NULL);
+	char jti[2][ID_LEN + 1];
+	int64_t at = NOW + 1000;
+	struct ledger_filter f = {.id = run.id, .now = at};
+
+	for (int i = 0; i < 2; i++) {
+		make_id(jti[i]);
+		run.issued_at = NOW + 600 + 300 * i;
+		run.expires_at = run.issued_at + 900;
+		ok(ledger_begin(l, run.issued_at, &e));
+		ok(add_credential(l, jti[i], &run, false, NULL));
+		ok(ledger_extend(l, run.id, run.expires_at, &e));
+		ok(ledger_commit(l, &e));
+	}
+	ok(ledger_begin(l, at, &e));
+	ok(ledger_revoke(l, &f, EVENT_REVOKED, "t", NULL, NULL, &e));
+	ok(ledger_commit(l, &e));
+	ck_assert_int_eq(credential_revoked_at(run.id, "none"), 0);
+	ck_assert_int_eq(credential_revoked_at(jti[0], "done"), at);
+	ck_assert_int_eq(credential_revoked_at(jti[1], "done"), at);
+	ck_assert_int_eq(credential_revoked_at(other.id, "none"), 0);
+}
+END_TEST
+
+/* --- how commands ended --------------------------------------------- */
+
+static void
+set_outcome(const char *id, const struct outcome *o)
+{
+	ok(ledger_begin(l, NOW, &e));
+	ok(ledger_set_outcome(l, id, o, &e));
+	ok(ledger_commit(l, &e));
+}
+
+START_TEST(keeps_how_a_command_ended)
+{
+	struct identity run = mint(NULL), other = mint(NULL);
+	struct outcome o = {.ended_at = NOW + 1, .status = 7}, found;
+
+	ck_assert_int_eq(ledger_find_outcome(l, run.id, &found, &e), -1);
+	ck_assert_int_eq(e.code, ERR_MISSING);
+	ledger_rehearse_revocation(l);
+	set_outcome(run.id, &o);
+	ok(ledger_find_outcome(l, run.id, &found, &e));
+	ck_assert_int_eq(found.ended_at, NOW + 1);
+	ck_assert_int_eq(found.status, 7);
+	ck_assert_int_eq(found.signal, 0);
+	ck_assert(!found.timed_out);
+	ck_assert_ptr_null(found.left);
+	o = (struct outcome){.ended_at = NOW + 2,
+	    .status = -1,
+	    .signal = 15,
+	    .timed_out = true,
+	    .left = (char *)"pid 71 (sudo)"};
+	set_outcome(run.id, &o); /* in the place of the first */
+	ok(ledger_find_outcome(l, run.id, &found, &e));
+	ck_assert_int_eq(found.ended_at, NOW + 2);
+	ck_assert_int_eq(found.status, -1);
+	ck_assert_int_eq(found.signal, 15);
+	ck_assert(found.timed_out);
+	ck_assert_str_eq(found.left, "pid 71 (sudo)");
+	outcome_clear(&found);
+	ck_assert_ptr_null(found.left);
+	outcome_clear(&found);
+	ck_assert_int_eq(ledger_find_outcome(l, other.id, &found, &e), -1);
+}
+END_TEST
+
+START_TEST(an_outcome_goes_with_its_run)
+{
+	struct identity run = mint(NULL), unknown = child_of(NULL);
+	struct outcome o = {.ended_at = NOW + 1}, found;
+
+	set_outcome(run.id, &o);
+	set_outcome(unknown.id, &o); /* nothing is kept */
+	ck_assert_int_eq(ledger_find_outcome(l, unknown.id, &found, &e), -1);
+	ck_assert_int_eq(e.code, ERR_MISSING);
+	prune(NOW + 900);
+	ok(ledger_find_outcome(l, run.id, &found, &e));
+	prune(NOW + 900 + 86400 + 1);
+	ck_assert_int_eq(ledger_find_outcome(l, run.id, &found, &e), -1);
+	ck_assert_int_eq(e.code, ERR_MISSING);
+}
+END_TEST
+
 /* --- status indexes ------------------------------------------------- */
 
 START_TEST(no_index_is_given_twice)
@@ -707,7 +904,7 @@ START_TEST(a_newer_schema_still_revokes)
 	ck_assert(ledger_can_mint(l));
 	ledger_close(l);
 	sql("ALTER TABLE identity ADD COLUMN novelty TEXT;"
-	    "PRAGMA user_version = 2",
+	    "PRAGMA user_version = 3",
 	    1);
 	ok(ledger_open(&home, LEDGER_CREATE, "t", &l, &e));
 	ck_assert(!ledger_can_mint(l));
@@ -716,10 +913,133 @@ START_TEST(a_newer_schema_still_revokes)
 }
 END_TEST
 
+/* The ledger that version 0.1.0 left, of one moment with its witness. */
+#define FROZEN_RUN "01KDWPWWJ0P9PQW269N5624YVA"
+
+static void
+thaw(void)
+{
+	static const char *const names[] = {"ledger.db", "witness"};
+	const char *srcdir = getenv("srcdir");
+	scoped(free_string) char *from = xasprintf(
+	    "%s/tests/vectors/v1/home", srcdir != NULL ? srcdir : ".");
+	scoped(close_fd) int dir = open(from, O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(dir, 0);
+	ledger_close(l);
+	l = NULL;
+	unlinkat(home.fd, "ledger.db-wal", 0);
+	unlinkat(home.fd, "ledger.db-shm", 0);
+	for (int i = 0; i < 2; i++) {
+		scoped(buf_free) struct buf bytes = {0};
+
+		unlinkat(home.fd, names[i], 0);
+		ok(io_read_file(dir, names[i], 1 << 24, &bytes, &e));
+		ok(io_create_file(home.fd, names[i], 0600, bytes.ptr,
+		    bytes.len, false, &e));
+	}
+}
+
+static int
+version(void)
+{
+	scoped(free_string) char *file = xasprintf("%s/ledger.db", path);
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int v;
+
+	ck_assert_int_eq(sqlite3_open(file, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_prepare_v2(
+			     db, "PRAGMA user_version", -1, &st, NULL),
+	    SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+	v = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return v;
+}
+
+START_TEST(who_can_write_migrates)
+{
+	static const enum ledger_mode modes[] = {LEDGER_WRITE, LEDGER_CREATE};
+	struct outcome o = {.ended_at = NOW, .status = 3}, found;
+
+	ck_assert_int_eq(version(), 2); /* a new one */
+	for (int i = 0; i < 2; i++) {
+		int64_t before, after;
+
+		thaw();
+		ck_assert_int_eq(version(), 1);
+		ok(ledger_open(&home, LEDGER_READ, "t", &l, &e));
+		ck_assert_int_eq(version(), 1);
+		ok(ledger_epoch(l, &before, &e));
+		ck_assert_int_eq(
+		    ledger_find_outcome(l, FROZEN_RUN, &found, &e), -1);
+		ck_assert_int_eq(e.code, ERR_MISSING);
+		reopen(modes[i]);
+		ck_assert_int_eq(version(), 2);
+		ok(ledger_epoch(l, &after, &e));
+		ck_assert_int_eq(before, after);
+		ck_assert_int_eq(selected((struct ledger_filter){0}), 13);
+		set_outcome(FROZEN_RUN, &o);
+		mint(NULL);
+		reopen(modes[i]);
+		ck_assert(ledger_can_mint(l) && !ledger_was_restored(l));
+		ok(ledger_find_outcome(l, FROZEN_RUN, &found, &e));
+		ck_assert_int_eq(found.status, 3);
+	}
+}
+END_TEST
+
+/* A statement that a program of version 1 prepared before the migration. */
+START_TEST(an_open_ledger_is_migrated_beneath)
+{
+	scoped(free_string) char *file = xasprintf("%s/ledger.db", path);
+	struct outcome o = {.ended_at = NOW}, found;
+	sqlite3_stmt *st;
+	sqlite3 *old;
+
+	thaw();
+	ck_assert_int_eq(sqlite3_open(file, &old), SQLITE_OK);
+	ck_assert_int_eq(
+	    sqlite3_prepare_v2(old,
+		"DELETE FROM identity WHERE id = '" FROZEN_RUN "'", -1, &st,
+		NULL),
+	    SQLITE_OK);
+	ok(ledger_open(&home, LEDGER_WRITE, "t", &l, &e));
+	set_outcome(FROZEN_RUN, &o);
+	ck_assert_int_eq(sqlite3_step(st), SQLITE_DONE);
+	sqlite3_finalize(st);
+	sqlite3_close(old);
+	/* and it takes the outcome with it */
+	ck_assert_int_eq(ledger_find_outcome(l, FROZEN_RUN, &found, &e), -1);
+	ck_assert_int_eq(selected((struct ledger_filter){0}), 12);
+}
+END_TEST
+
+/* A table in the way stands for whatever may go wrong. */
+START_TEST(revoking_does_not_wait_for_a_migration)
+{
+	struct outcome o = {.ended_at = NOW};
+
+	thaw();
+	sql("CREATE TABLE outcome(x)", 1);
+	ck_assert_int_eq(ledger_open(&home, LEDGER_CREATE, "t", &l, &e), -1);
+	ck_assert_int_eq(e.code, ERR_SYSTEM);
+	ok(ledger_open(&home, LEDGER_WRITE, "t", &l, &e));
+	set_outcome(FROZEN_RUN, &o); /* is lost, and does no harm */
+	ck_assert_int_eq(
+	    end_those((struct ledger_filter){.id = FROZEN_RUN}), 1);
+	ck_assert_int_eq(version(), 1);
+}
+END_TEST
+
 /* As another user, for nothing is read-only to root. */
 static void
-in_a_read_only_home(void)
+in_a_read_only_home(int rows)
 {
+	struct outcome found;
+
 	if (geteuid() == 0 && setuid(NOBODY) < 0)
 		_exit(2);
 	home_close(&home);
@@ -728,7 +1048,9 @@ in_a_read_only_home(void)
 	ck_assert_int_eq(e.code, ERR_SYSTEM);
 	ok(ledger_open(&home, LEDGER_READ, "t", &l, &e));
 	ck_assert(ledger_is_read_only(l) && !ledger_can_mint(l));
-	ck_assert_int_eq(selected((struct ledger_filter){0}), 1);
+	ck_assert_int_eq(selected((struct ledger_filter){0}), rows);
+	ck_assert_int_eq(ledger_find_outcome(l, FROZEN_RUN, &found, &e), -1);
+	ck_assert_int_eq(e.code, ERR_MISSING);
 	ck_assert_int_eq(ledger_begin(l, NOW, &e), -1);
 	ledger_close(l);
 	_exit(0);
@@ -752,11 +1074,11 @@ give_away(const char *name, const struct stat *st, int type, struct FTW *w)
 	return chmod(name, S_ISDIR(st->st_mode) ? 0500 : 0400);
 }
 
-START_TEST(a_read_only_home_can_be_read)
+static void
+read_in_a_read_only_home(int rows)
 {
 	pid_t pid;
 
-	mint(NULL);
 	ledger_close(l);
 	l = NULL;
 	unlinkat(home.fd, "ledger.db-shm", 0);
@@ -764,9 +1086,23 @@ START_TEST(a_read_only_home_can_be_read)
 	ck_assert_int_eq(chmod(folder, 0711), 0);
 	ck_assert_int_eq(nftw(path, give_away, 16, FTW_PHYS), 0);
 	if ((pid = fork()) == 0)
-		in_a_read_only_home();
+		in_a_read_only_home(rows);
 	wait_for(pid);
 	chmod(path, 0700);
+}
+
+START_TEST(a_read_only_home_can_be_read)
+{
+	mint(NULL);
+	read_in_a_read_only_home(1);
+}
+END_TEST
+
+START_TEST(and_so_can_an_old_one)
+{
+	thaw();
+	read_in_a_read_only_home(13);
+	ck_assert_int_eq(version(), 1);
 }
 END_TEST
 
@@ -794,11 +1130,27 @@ create_and_mint(int gate)
 	_exit(0);
 }
 
-START_TEST(several_create_at_once)
+static void
+create_at_once(void)
 {
 	pid_t pids[CREATORS];
 	int gate[2];
 
+	ck_assert_int_eq(pipe2(gate, O_CLOEXEC), 0);
+	for (int i = 0; i < CREATORS; i++)
+		if ((pids[i] = fork()) == 0) {
+			close(gate[1]);
+			create_and_mint(gate[0]);
+		}
+	close(gate[1]);
+	close(gate[0]);
+	for (int i = 0; i < CREATORS; i++)
+		wait_for(pids[i]);
+	ok(ledger_open(&home, LEDGER_WRITE, "t", &l, &e));
+}
+
+START_TEST(several_create_at_once)
+{
 	for (int round = 0; round < 10; round++) {
 		ledger_close(l);
 		l = NULL;
@@ -806,19 +1158,21 @@ START_TEST(several_create_at_once)
 		unlinkat(home.fd, "ledger.db-wal", 0);
 		unlinkat(home.fd, "ledger.db-shm", 0);
 		unlinkat(home.fd, "witness", 0);
-		ck_assert_int_eq(pipe2(gate, O_CLOEXEC), 0);
-		for (int i = 0; i < CREATORS; i++)
-			if ((pids[i] = fork()) == 0) {
-				close(gate[1]);
-				create_and_mint(gate[0]);
-			}
-		close(gate[1]);
-		close(gate[0]);
-		for (int i = 0; i < CREATORS; i++)
-			wait_for(pids[i]);
-		ok(ledger_open(&home, LEDGER_WRITE, "t", &l, &e));
+		create_at_once();
 		ck_assert_int_eq(
 		    selected((struct ledger_filter){0}), CREATORS);
+	}
+}
+END_TEST
+
+START_TEST(several_migrate_at_once)
+{
+	for (int round = 0; round < 10; round++) {
+		thaw();
+		create_at_once();
+		ck_assert_int_eq(version(), 2);
+		ck_assert_int_eq(
+		    selected((struct ledger_filter){0}), 13 + CREATORS);
 	}
 }
 END_TEST
@@ -892,6 +1246,12 @@ main(void)
 	tcase_add_test(t, each_selector_selects);
 	tcase_add_test(t, a_tree_ends_by_its_root);
 	tcase_add_test(t, a_callback_ends_the_walk);
+	tcase_add_test(t, an_expiry_moves_forwards_only);
+	tcase_add_test(t, what_is_over_is_not_extended);
+	tcase_add_test(t, a_holder_that_slept_comes_back);
+	tcase_add_test(t, revoking_ends_superseded_credentials);
+	tcase_add_test(t, keeps_how_a_command_ended);
+	tcase_add_test(t, an_outcome_goes_with_its_run);
 	tcase_add_test(t, no_index_is_given_twice);
 	tcase_add_test(t, a_full_list_gets_a_successor);
 	tcase_add_test(t, pruning_closes_then_drops);
@@ -903,8 +1263,13 @@ main(void)
 	tcase_add_test(t, says_that_it_is_corrupt);
 	tcase_add_test(t, refuses_a_link);
 	tcase_add_test(t, a_newer_schema_still_revokes);
+	tcase_add_test(t, who_can_write_migrates);
+	tcase_add_test(t, an_open_ledger_is_migrated_beneath);
+	tcase_add_test(t, revoking_does_not_wait_for_a_migration);
 	tcase_add_test(t, a_read_only_home_can_be_read);
+	tcase_add_test(t, and_so_can_an_old_one);
 	tcase_add_test(t, several_create_at_once);
+	tcase_add_test(t, several_migrate_at_once);
 	tcase_add_test(t, writers_wait_for_each_other);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

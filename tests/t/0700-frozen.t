@@ -112,9 +112,16 @@ is "$status" 0 'its key can be rotated'
 
 # Live rows of that time, by moving their end: the schema is what is frozen.
 if ! command -v sqlite3 >/dev/null; then
-	skip 11 'no sqlite3'
+	skip 15 'no sqlite3'
 	exit 0
 fi
+version() { sqlite3 "$db" 'PRAGMA user_version'; }
+thaw
+is "$(version)" 1 'the frozen ledger is of version 1'
+run ephid-inspect --list --state all --json
+is "$status" 0 'whoever may write to it'
+is "$(version)" 2 'migrates it'
+is "$(printf '%s\n' "$out" | wc -l)" 13 'and loses nothing'
 thaw
 sqlite3 "$db" "UPDATE identity SET expires_at = strftime('%s', 'now') + 600
     WHERE live = 1; UPDATE credential SET
