@@ -233,7 +233,7 @@ mint(struct guardian *g, struct minted *m, struct err *e)
 	bool on_disk;
 
 	if (proc_self(&holder, e) < 0 ||
-	    tokendir_plan(&g->lc.home, getenv("XDG_RUNTIME_DIR"), g->id,
+	    tokendir_plan(&g->lc.home, getenv("XDG_RUNTIME_DIR"), g->id, NULL,
 		&g->dir, &on_disk, e) < 0)
 		return -1;
 	rq.id = g->id;

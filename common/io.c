@@ -100,13 +100,22 @@ io_write_all(int fd, const void *p, size_t n, const char *name, struct err *e)
 	return 0;
 }
 
+struct access {
+	mode_t mode;
+	uid_t uid; /* -1: stays ours */
+	gid_t gid;
+};
+#define OURS(mode) (&(struct access){mode, (uid_t)-1, (gid_t)-1})
+
 /* fchmod: the umask may have taken from the mode that open was given. */
 static int
-fill_file(
-    int fd, mode_t mode, const void *p, size_t n, bool durable, struct err *e)
+fill_file(int fd, const struct access *as, const void *p, size_t n,
+    bool durable, struct err *e)
 {
-	if (fchmod(fd, mode) < 0)
+	if (fchmod(fd, as->mode) < 0)
 		return err_sys(e, "cannot set its mode");
+	if (as->uid != (uid_t)-1 && fchown(fd, as->uid, as->gid) < 0)
+		return err_sys(e, "cannot give it to its user");
 	if (io_write_all(fd, p, n, "it", e) < 0)
 		return -1;
 	if (durable && fsync(fd) < 0)
@@ -122,33 +131,33 @@ sync_folder(int dirfd, const char *name, struct err *e)
 	return 0;
 }
 
-int
-io_create_file(int dirfd, const char *name, mode_t mode, const void *p,
-    size_t n, bool durable, struct err *e)
+static int
+create_file(int dirfd, const char *name, const struct access *as,
+    const void *p, size_t n, bool durable, struct err *e)
 {
 	scoped(close_fd) int fd = -1;
 
 	fd = openat(dirfd, name,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, as->mode);
 	if (fd < 0)
 		return err_sys(e, "cannot create '%s'", name);
-	if (fill_file(fd, mode, p, n, durable, e) < 0) {
+	if (fill_file(fd, as, p, n, durable, e) < 0) {
 		unlinkat(dirfd, name, 0);
 		return err_in(e, "cannot create '%s'", name);
 	}
 	return durable ? sync_folder(dirfd, name, e) : 0;
 }
 
-int
-io_replace_file(int dirfd, const char *name, mode_t mode, const void *p,
-    size_t n, bool durable, struct err *e)
+static int
+replace_file(int dirfd, const char *name, const struct access *as,
+    const void *p, size_t n, bool durable, struct err *e)
 {
 	scoped(free_string) char *draft = NULL;
 	uint64_t tag;
 
 	io_random(&tag, sizeof tag);
 	draft = xasprintf("%s.%016llx.new", name, (unsigned long long)tag);
-	if (io_create_file(dirfd, draft, mode, p, n, durable, e) < 0)
+	if (create_file(dirfd, draft, as, p, n, durable, e) < 0)
 		return -1;
 	if (renameat(dirfd, draft, dirfd, name) < 0) {
 		err_sys(e, "cannot replace '%s'", name);
@@ -156,6 +165,29 @@ io_replace_file(int dirfd, const char *name, mode_t mode, const void *p,
 		return -1;
 	}
 	return durable ? sync_folder(dirfd, name, e) : 0;
+}
+
+int
+io_create_file(int dirfd, const char *name, mode_t mode, const void *p,
+    size_t n, bool durable, struct err *e)
+{
+	return create_file(dirfd, name, OURS(mode), p, n, durable, e);
+}
+
+int
+io_replace_file(int dirfd, const char *name, mode_t mode, const void *p,
+    size_t n, bool durable, struct err *e)
+{
+	return replace_file(dirfd, name, OURS(mode), p, n, durable, e);
+}
+
+int
+io_replace_file_of(int dirfd, const char *name, mode_t mode, uid_t uid,
+    gid_t gid, const void *p, size_t n, struct err *e)
+{
+	const struct access as = {mode, uid, gid};
+
+	return replace_file(dirfd, name, &as, p, n, false, e);
 }
 
 int

@@ -40,6 +40,10 @@ int io_create_file(int dirfd, const char *name, mode_t mode, const void *p,
  * the old bytes or the new ones. The same modes and promises. */
 int io_replace_file(int dirfd, const char *name, mode_t mode, const void *p,
     size_t n, bool durable, struct err *e);
+/* The same for a file that another user is to have: it is given away before
+ * it has its name. For root. */
+int io_replace_file_of(int dirfd, const char *name, mode_t mode, uid_t uid,
+    gid_t gid, const void *p, size_t n, struct err *e);
 
 /* Flushes stdout and says whether everything reached it (a full disk, a
  * closed pipe): 0, or -1 with errno. */

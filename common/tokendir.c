@@ -29,12 +29,14 @@ is_ours(int fd)
 	return fstat(fd, &st) == 0 && st.st_uid == geteuid();
 }
 
+/* Ours, and to others as closed as this mode is, or more. */
 static bool
-is_ours_alone(int fd)
+is_ours_within(int fd, mode_t mode)
 {
 	struct stat st;
 
-	return is_ours(fd) && fstat(fd, &st) == 0 && (st.st_mode & 077) == 0;
+	return is_ours(fd) && fstat(fd, &st) == 0 &&
+	    (st.st_mode & 077 & ~mode) == 0;
 }
 
 static bool
@@ -46,18 +48,18 @@ is_on_tmpfs(int fd)
 }
 
 /* Makes the folder of all runs where it is absent. Another user may have been
- * first in /dev/shm, so what stands there is judged, not trusted. */
+ * first in /dev/shm, so what stands there is judged, not trusted; what is ours
+ * has the mode then, whatever took from it (the umask). */
 static bool
-can_hold(const char *base, bool want_tmpfs)
+can_hold(const char *base, mode_t mode, bool want_tmpfs)
 {
 	scoped(close_fd) int fd = -1;
-	bool made = mkdir(base, 0700) == 0;
+	bool made = mkdir(base, mode) == 0;
 
 	if ((fd = open(base, OPEN_FOLDER)) < 0)
 		return false;
-	if (made)
-		fchmod(fd, 0700); /* whatever the umask */
-	if (is_ours_alone(fd) && (!want_tmpfs || is_on_tmpfs(fd)))
+	if (is_ours_within(fd, mode) && (!want_tmpfs || is_on_tmpfs(fd)) &&
+	    fchmod(fd, mode) == 0)
 		return true;
 	if (made)
 		rmdir(base);
@@ -73,7 +75,53 @@ is_runtime_dir(const char *dir)
 	if (dir == NULL || *dir != '/')
 		return false;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 && is_ours_alone(fd) && is_on_tmpfs(fd);
+	return fd >= 0 && is_ours_within(fd, 0700) && is_on_tmpfs(fd);
+}
+
+/* --- where ----------------------------------------------------------- */
+
+/* What another user's command must be able to pass through. */
+static const char *const users_bases[] = {
+    "/run/ephid-users", "/dev/shm/ephid-users"};
+
+static mode_t
+base_mode(const struct account *owner)
+{
+	return owner == NULL ? 0700 : 0711;
+}
+
+/* An id whose time is random too: 128 bits that nobody can guess. */
+static void
+make_secret(char out[static ID_LEN + 1])
+{
+	uint8_t rnd[ID_RANDOM];
+	uint64_t time;
+
+	io_random(rnd, sizeof rnd);
+	io_random(&time, sizeof time);
+	id_make((int64_t)(time >> 16), rnd, out);
+}
+
+static int
+plan_for(const struct account *owner, const char *id, struct tokendir *out,
+    struct err *e)
+{
+	char secret[ID_LEN + 1];
+
+	make_secret(secret);
+	for (size_t i = 0; i < sizeof users_bases / sizeof *users_bases; i++) {
+		if (!can_hold(users_bases[i], base_mode(owner), true))
+			continue;
+		out->owner = owner;
+		out->path = owner->alone
+		    ? xasprintf("%s/%s", users_bases[i], id)
+		    : xasprintf("%s/%s-%s", users_bases[i], id, secret);
+		return 0;
+	}
+	return err_set(e, ERR_SYSTEM,
+	    "no place for token files of user '%s': neither '%s' nor '%s' is "
+	    "root's, 0711 and on a tmpfs",
+	    owner->name, users_bases[0], users_bases[1]);
 }
 
 /* The i-th choice, or NULL where it is none. */
@@ -97,7 +145,8 @@ choice(int i, const struct home *h, const char *runtime_dir)
 
 int
 tokendir_plan(const struct home *h, const char *runtime_dir, const char *id,
-    struct tokendir *out, bool *on_disk, struct err *e)
+    const struct account *owner, struct tokendir *out, bool *on_disk,
+    struct err *e)
 {
 	char exact[ID_LEN + 1];
 
@@ -105,10 +154,12 @@ tokendir_plan(const struct home *h, const char *runtime_dir, const char *id,
 	*on_disk = false;
 	if (id_parse(id, exact) < 0)
 		return err_set(e, ERR_INVALID, "a run's folder: not an id");
+	if (owner != NULL)
+		return plan_for(owner, exact, out, e);
 	for (int i = 0; i < 4; i++) {
 		scoped(free_string) char *base = choice(i, h, runtime_dir);
 
-		if (base == NULL || !can_hold(base, i < 3))
+		if (base == NULL || !can_hold(base, base_mode(NULL), i < 3))
 			continue;
 		out->path = xasprintf("%s/%s", base, exact);
 		if (i == 3) {
@@ -123,6 +174,8 @@ tokendir_plan(const struct home *h, const char *runtime_dir, const char *id,
 	    "is ours and closed to others",
 	    h->path);
 }
+
+/* --- making and writing ----------------------------------------------- */
 
 /* The folder that holds `path', and what `path' is called in it. */
 static int
@@ -143,15 +196,33 @@ open_parent(const char *path, const char **name, struct err *e)
 }
 
 static int
-make_base(const char *path, struct err *e)
+make_base(const struct tokendir *d, struct err *e)
 {
-	scoped(free_string) char *base =
-	    xasprintf("%.*s", (int)(strrchr(path, '/') - path), path);
+	scoped(free_string) char *base = xasprintf(
+	    "%.*s", (int)(strrchr(d->path, '/') - d->path), d->path);
 
-	if (!can_hold(base, false))
+	if (!can_hold(base, base_mode(d->owner), false))
 		return err_set(e, ERR_SYSTEM,
 		    "folder '%s' is not ours and closed to others", base);
 	return 0;
+}
+
+static mode_t
+folder_mode(const struct account *owner)
+{
+	if (owner == NULL)
+		return 0700;
+	return owner->alone ? 0750 : 0711;
+}
+
+/* The group first: the mode would open it to the one that it had. */
+static int
+open_up(int fd, const struct account *owner)
+{
+	if (owner != NULL &&
+	    fchown(fd, (uid_t)-1, owner->alone ? owner->gid : 0) < 0)
+		return -1;
+	return fchmod(fd, folder_mode(owner));
 }
 
 int
@@ -162,16 +233,16 @@ tokendir_make(struct tokendir *d, struct err *e)
 	const char *name;
 	bool made;
 
-	if (make_base(d->path, e) < 0 ||
+	if (make_base(d, e) < 0 ||
 	    (base = open_parent(d->path, &name, e)) < 0)
 		return -1;
 	made = mkdirat(base, name, 0700) == 0;
 	if (!made && errno != EEXIST)
 		return err_sys(e, "cannot make folder '%s'", d->path);
 	if ((fd = openat(base, name, OPEN_FOLDER)) < 0 ||
-	    (made && fchmod(fd, 0700) < 0))
+	    (made && open_up(fd, d->owner) < 0))
 		return err_sys(e, "cannot open folder '%s'", d->path);
-	if (!is_ours_alone(fd))
+	if (!is_ours_within(fd, folder_mode(d->owner)))
 		return err_set(e, ERR_SYSTEM,
 		    "folder '%s' is not ours and closed to others", d->path);
 	close_fd(&d->fd);
@@ -192,6 +263,16 @@ is_still_there(const struct tokendir *d)
 	    open_one.st_dev == named.st_dev;
 }
 
+static int
+put_file(const struct tokendir *d, const char *name, const char *text,
+    size_t n, struct err *e)
+{
+	if (d->owner == NULL)
+		return io_replace_file(d->fd, name, 0600, text, n, false, e);
+	return io_replace_file_of(d->fd, name, 0400, d->owner->uid,
+	    d->owner->gid, text, n, e);
+}
+
 int
 tokendir_write(struct tokendir *d, const char *name, const char *text,
     size_t n, struct err *e)
@@ -201,7 +282,7 @@ tokendir_write(struct tokendir *d, const char *name, const char *text,
 		    e, ERR_INVALID, "'%.40s': not the name of a file", name);
 	if (!is_still_there(d) && tokendir_make(d, e) < 0)
 		return -1;
-	if (io_replace_file(d->fd, name, 0600, text, n, false, e) < 0)
+	if (put_file(d, name, text, n, e) < 0)
 		return err_in(e, "folder '%s'", d->path);
 	return 0;
 }
@@ -292,16 +373,36 @@ is_gone(const char *path)
 	return lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
+/* Does it begin with an id, spelled as we would? */
+static bool
+begins_with_id(const char *s)
+{
+	char digits[ID_LEN + 1] = {0}, exact[ID_LEN + 1];
+
+	memcpy(digits, s, strnlen(s, ID_LEN));
+	return id_parse(digits, exact) == 0 && strcmp(digits, exact) == 0;
+}
+
+/* "<id>", or "<id>-<secret>". */
+static bool
+is_name_of_run(const char *name)
+{
+	if (!begins_with_id(name))
+		return false;
+	name += ID_LEN;
+	return *name == '\0' ||
+	    (*name == '-' && begins_with_id(name + 1) &&
+		name[1 + ID_LEN] == '\0');
+}
+
 int
 tokendir_remove(const char *path, struct err *e)
 {
 	scoped(close_fd) int base = -1;
-	char exact[ID_LEN + 1];
 	const char *name;
 	int fd;
 
-	if ((name = strrchr(path, '/')) == NULL ||
-	    id_parse(name + 1, exact) < 0 || strcmp(name + 1, exact) != 0)
+	if ((name = strrchr(path, '/')) == NULL || !is_name_of_run(name + 1))
 		return err_set(e, ERR_INVALID,
 		    "will not remove a folder that is not named by an id");
 	if (is_gone(path))
