@@ -165,6 +165,27 @@ wait_for() {
 	done
 }
 
+# checks CMD...: runs a program that makes checks of its own, in lines "ok NAME",
+# "not ok NAME", "todo NAME" (not yet), "skip WHY", "# WORDS", and "done" at last.
+# In python: tests/checks.py.
+checks() {
+	lib_ended=no lib_ran=
+	PYTHONPATH=$srcdir/tests PYTHONDONTWRITEBYTECODE=1 "$@" >"$lib_dir/checks" 2>&1
+	while IFS= read -r lib_line; do
+		case $lib_line in
+		'ok '*) pass "${lib_line#ok }" ;;
+		'not ok '*) fail "${lib_line#not ok }" ;;
+		'todo '*)
+			lib_n=$((lib_n + 1))
+			echo "not ok $lib_n - ${lib_line#todo } # TODO" ;;
+		'skip '*) skip 1 "${lib_line#skip }" ;;
+		done) lib_ended=yes ;;
+		*) diag "${lib_line#\# }" ;;
+		esac
+	done <"$lib_dir/checks"
+	[ $lib_ended = yes ] || fail "$1 ended before its checks did"
+}
+
 # field NAME: the first such string or number of the JSON text on stdin.
 field() {
 	sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p' | head -n 1
