@@ -2,6 +2,7 @@
 
 #include "env.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,28 +25,47 @@ append(struct env *e, char *entry)
 
 /* An entry without "=" is all name; such are handed on as they came. */
 static bool
-is_named(const char *entry, const char *name)
+is_named(const char *entry, const void *arg)
 {
+	const char *name = arg;
 	size_t n = strlen(name);
 
 	return strcspn(entry, "=") == n && memcmp(entry, name, n) == 0;
 }
 
 static bool
-begins_with(const char *entry, const char *prefix)
+begins_with(const char *entry, const void *arg)
 {
+	const char *prefix = arg;
 	size_t n = strlen(prefix);
 
 	return strcspn(entry, "=") >= n && memcmp(entry, prefix, n) == 0;
 }
 
+static char *
+name_of(const char *entry)
+{
+	return xasprintf("%.*s", (int)strcspn(entry, "="), entry);
+}
+
+static bool
+matches_none(const char *entry, const void *arg)
+{
+	scoped(free_string) char *name = name_of(entry);
+
+	for (const char *const *glob = arg; *glob != NULL; glob++)
+		if (fnmatch(*glob, name, 0) == 0)
+			return false;
+	return true;
+}
+
 static void
-drop(struct env *e, bool (*match)(const char *, const char *), const char *s)
+drop(struct env *e, bool (*match)(const char *, const void *), const void *arg)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < e->n; i++)
-		if (match(e->list[i], s))
+		if (match(e->list[i], arg))
 			free_entry(e->list[i]);
 		else
 			e->list[kept++] = e->list[i];
@@ -82,6 +102,30 @@ void
 env_unset_prefix(struct env *e, const char *prefix)
 {
 	drop(e, begins_with, prefix);
+}
+
+void
+env_keep(struct env *e, const char *const *globs)
+{
+	drop(e, matches_none, globs);
+}
+
+/* The name goes, not the entry: it may stand there again with another value,
+ * and is then one that a reader would take for it. */
+void
+env_unset_value(struct env *e, const char *value)
+{
+	for (size_t i = 0; *value != '\0' && i < e->n;) {
+		const char *eq = strchr(e->list[i], '=');
+
+		if (eq == NULL || strcmp(eq + 1, value) != 0) {
+			i++;
+			continue;
+		}
+		scoped(free_string) char *name = name_of(e->list[i]);
+		env_unset(e, name);
+		i = 0; /* entries before this one may have gone, too */
+	}
 }
 
 const char *

@@ -20,6 +20,11 @@ void env_set(struct env *e, const char *name, const char *value);
 void env_unset(struct env *e, const char *name);
 /* Drops every name that begins with `prefix'. */
 void env_unset_prefix(struct env *e, const char *prefix);
+/* Drops every name that matches none of these patterns (fnmatch(3)), which end
+ * with NULL. */
+void env_keep(struct env *e, const char *const *globs);
+/* Drops every name whose value is this one; "" is no value. */
+void env_unset_value(struct env *e, const char *value);
 const char *env_get(const struct env *e, const char *name);
 /* [A-Za-z_][A-Za-z0-9_]* */
 bool env_name_is_valid(const char *name);

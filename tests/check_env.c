@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <check.h>
+#include <string.h>
 
 #include "env.h"
 
@@ -60,6 +61,54 @@ START_TEST(test_unset)
 }
 END_TEST
 
+static void
+list_is(const struct env *e, const char *want)
+{
+	char got[256] = "";
+
+	for (size_t i = 0; i < e->n; i++) {
+		strcat(got, e->list[i]);
+		strcat(got, " ");
+	}
+	ck_assert_str_eq(got, want);
+	ck_assert_ptr_null(e->list[e->n]);
+}
+
+START_TEST(test_keep)
+{
+	static char *many[] = {"PATH=/a", "LC_ALL=C", "PATHS=x", "LC_=y",
+	    "KEY=secret", "PATH=/b", "lc_all=C", "LC", "=odd", "KEY=PATH",
+	    "A=PATH=/c", NULL};
+	static const char *const globs[] = {"PATH", "LC_*", NULL};
+	static const char *const all[] = {"*", NULL}, *const none[] = {NULL};
+	struct env e;
+
+	env_copy(&e, many);
+	env_keep(&e, all);
+	ck_assert_uint_eq(e.n, 11);
+	env_keep(&e, globs); /* both of a name that stands twice */
+	list_is(&e, "PATH=/a LC_ALL=C LC_=y PATH=/b ");
+	env_keep(&e, none);
+	list_is(&e, "");
+	env_free(&e);
+}
+END_TEST
+
+START_TEST(test_unset_value)
+{
+	static char *many[] = {"T=1", "T=secret", "EMPTY=", "U=secret",
+	    "SHORT=secre", "V=xsecret", "secret", "U=2", NULL};
+	struct env e;
+
+	env_copy(&e, many);
+	env_unset_value(&e, "secret"); /* T's other value goes with it */
+	list_is(&e, "EMPTY= SHORT=secre V=xsecret secret ");
+	env_unset_value(&e, "");
+	ck_assert_uint_eq(e.n, 4);
+	env_free(&e);
+}
+END_TEST
+
 START_TEST(test_empty)
 {
 	char *none[] = {NULL};
@@ -98,6 +147,8 @@ main(void)
 	tcase_add_test(t, test_copy_keeps_order_and_bytes);
 	tcase_add_test(t, test_set_replaces_all_of_the_name);
 	tcase_add_test(t, test_unset);
+	tcase_add_test(t, test_keep);
+	tcase_add_test(t, test_unset_value);
 	tcase_add_test(t, test_empty);
 	tcase_add_test(t, test_names);
 	suite_add_tcase(s, t);
