@@ -302,6 +302,8 @@ find_duplicate(const cJSON *object)
 	return found;
 }
 
+static const char twice[] = "the same name twice in one object";
+
 /* What only the tree shows. Returns the culprit with *why, or NULL. */
 static const cJSON *
 find_fault(const cJSON *value, const char **why)
@@ -313,7 +315,7 @@ find_fault(const cJSON *value, const char **why)
 		return value;
 	}
 	if (cJSON_IsObject(value) && (found = find_duplicate(value)) != NULL) {
-		*why = "the same name twice in one object";
+		*why = twice;
 		return found;
 	}
 	cJSON_ArrayForEach (child, value)
@@ -347,6 +349,22 @@ json_parse(const char *text, size_t len, struct err *e)
 		return NULL;
 	}
 	return root;
+}
+
+char *
+json_twice(const char *text, size_t len)
+{
+	struct scan s = {
+	    .at = text, .end = text + len, .line = 1, .wanted = SIZE_MAX};
+	scoped(free_json) cJSON *root = NULL;
+	const cJSON *culprit = NULL;
+	const char *why = NULL;
+
+	if (scan_text(&s) == 0)
+		root = cJSON_ParseWithLengthOpts(text, len, NULL, 0);
+	if (root != NULL)
+		culprit = find_fault(root, &why);
+	return why == twice ? xstrdup(culprit->string) : NULL;
 }
 
 /* Counts the values before `node' in *index; false when it is not below. */

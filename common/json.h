@@ -28,6 +28,9 @@
  * most 16 levels, finite numbers. NULL with *e (ERR_INVALID, "line N: ...",
  * and never a piece of the text). */
 cJSON *json_parse(const char *text, size_t len, struct err *e);
+/* For who may say a piece of the text: the name that json_parse() refused it
+ * for, because one object has it twice, or NULL. The caller frees it. */
+char *json_twice(const char *text, size_t len);
 
 /* The line (from 1) of text on which `node' of the tree parsed from it
  * begins; for a member of an object, that of its name. */

@@ -30,8 +30,25 @@ enum type {
 	TYPE_FLAG,
 	TYPE_LIST,  /* of strings */
 	TYPE_TEXTS, /* a string or a list of them */
-	TYPE_AUDIT,
-	TYPE_ANY
+	TYPE_ANY,
+	TYPE_FORM, /* from here on one of few words */
+	TYPE_SUBJECT,
+	TYPE_ALG,
+	TYPE_FORMAT,
+	TYPE_STRAGGLERS,
+	TYPE_ON_REVOKE,
+	TYPE_AUDIT
+};
+
+/* What a word that is not among them is told. */
+static const char *const choices[] = {
+    [TYPE_FORM] = "not \"oauth\" or \"federation\"",
+    [TYPE_SUBJECT] = "not \"run\" or \"agent\"",
+    [TYPE_ALG] = "not \"ES256\", \"RS256\" or \"Ed25519\"",
+    [TYPE_FORMAT] = "not \"token\", \"json\", \"env\" or \"header\"",
+    [TYPE_STRAGGLERS] = "not \"kill\", \"wait\" or \"leave\"",
+    [TYPE_ON_REVOKE] = "not \"keep\" or \"kill\"",
+    [TYPE_AUDIT] = "not \"syslog\" or \"none\"",
 };
 
 struct member {
@@ -67,19 +84,19 @@ static const struct member profile_members[] = {
     {"agent", TYPE_TEXT},
     {"task", TYPE_TEXT},
     {"issuer", TYPE_TEXT},
-    {"form", TYPE_TEXT},
-    {"subject", TYPE_TEXT},
-    {"alg", TYPE_TEXT},
+    {"form", TYPE_FORM},
+    {"subject", TYPE_SUBJECT},
+    {"alg", TYPE_ALG},
     {"parent", TYPE_TEXT},
     {"strict", TYPE_FLAG},
-    {"format", TYPE_TEXT},
+    {"format", TYPE_FORMAT},
     {"output", TYPE_TEXT},
     {"id-file", TYPE_TEXT},
     {"max-life", TYPE_DURATION},
     {"timeout", TYPE_DURATION},
     {"grace", TYPE_DURATION},
-    {"stragglers", TYPE_TEXT},
-    {"on-revoke", TYPE_TEXT},
+    {"stragglers", TYPE_STRAGGLERS},
+    {"on-revoke", TYPE_ON_REVOKE},
     {"env", TYPE_TEXT},
     {"no-env-token", TYPE_FLAG},
     {"clean-env", TYPE_FLAG},
@@ -111,16 +128,24 @@ static const struct section {
 /* "file:line: path: what". Names come from the file, so they are kept from
  * driving a terminal. */
 static int
-refuse(const struct source *src, const cJSON *node, const char *path,
-    const char *what, struct err *e)
+refuse_at(const char *file, int line, const char *path, const char *what,
+    struct err *e)
 {
 	scoped(free_string) char *shown = xstrdup(path);
 
 	for (char *s = shown; *s != '\0'; s++)
 		if (*s < ' ' || *s > '~')
 			*s = '?';
-	return err_set(e, ERR_USAGE, "%s:%d: %.200s: %s", src->name,
-	    json_line_of(src->text, src->len, src->root, node), shown, what);
+	return err_set(
+	    e, ERR_USAGE, "%s:%d: %.200s: %s", file, line, shown, what);
+}
+
+static int
+refuse(const struct source *src, const cJSON *node, const char *path,
+    const char *what, struct err *e)
+{
+	return refuse_at(src->name,
+	    json_line_of(src->text, src->len, src->root, node), path, what, e);
 }
 
 #define NEAR_MAX 32 /* names longer than this resemble none of ours */
@@ -231,6 +256,17 @@ ttl_fault(const cJSON *v)
 	    : NULL;
 }
 
+static bool
+is_choice(const cJSON *v, const char *refusal)
+{
+	scoped(free_string) char *quoted = NULL;
+
+	if (!cJSON_IsString(v) || strchr(v->valuestring, '"') != NULL)
+		return false;
+	quoted = xasprintf("\"%s\"", v->valuestring);
+	return strstr(refusal, quoted) != NULL;
+}
+
 /* NULL, or what is wrong with a value. */
 static const char *
 fault(const cJSON *v, enum type type)
@@ -256,16 +292,11 @@ fault(const cJSON *v, enum type type)
 		return cJSON_IsString(v) || is_list(v)
 		    ? NULL
 		    : "not a string or a list of strings";
-	case TYPE_AUDIT:
-		return cJSON_IsString(v) &&
-			(strcmp(v->valuestring, "syslog") == 0 ||
-			    strcmp(v->valuestring, "none") == 0)
-		    ? NULL
-		    : "not \"syslog\" or \"none\"";
 	case TYPE_ANY:
-		break;
+		return NULL;
+	default:
+		return is_choice(v, choices[type]) ? NULL : choices[type];
 	}
-	return NULL;
 }
 
 /* --- checking --------------------------------------------------------- */
@@ -362,17 +393,19 @@ check_section(const struct source *src, const cJSON *node, struct err *e)
 	return refuse_unknown(src, node, node->string, &g, e);
 }
 
-/* json.c says "line 3: ..."; here that is "file:3: ...". */
+/* json.c says "line 3: ..."; here that is "file:3: ...", with the member. */
 static int
-refuse_syntax(const char *name, struct err *e)
+refuse_syntax(const char *name, const char *text, size_t len, struct err *e)
 {
-	scoped(free_string) char *text = xstrdup(e->text);
+	scoped(free_string) char *said = xstrdup(e->text);
+	scoped(free_string) char *twice = json_twice(text, len);
 	int line = 0, at = 0;
 
-	if (sscanf(text, "line %d: %n", &line, &at) == 1 && at > 0)
-		return err_set(
-		    e, ERR_USAGE, "%s:%d: %s", name, line, text + at);
-	return err_set(e, ERR_USAGE, "%s: %s", name, text);
+	if (sscanf(said, "line %d: %n", &line, &at) != 1 || at == 0)
+		return err_set(e, ERR_USAGE, "%s: %s", name, said);
+	if (twice != NULL)
+		return refuse_at(name, line, twice, said + at, e);
+	return err_set(e, ERR_USAGE, "%s:%d: %s", name, line, said + at);
 }
 
 int
@@ -385,7 +418,7 @@ settings_check(
 
 	*out = NULL;
 	if (root == NULL)
-		return refuse_syntax(name, e);
+		return refuse_syntax(name, text, len, e);
 	if (!cJSON_IsObject(root))
 		return err_set(e, ERR_USAGE, "%s:1: not an object", name);
 	cJSON_ArrayForEach (node, root)

@@ -157,6 +157,29 @@ START_TEST(errors_name_the_line)
 }
 END_TEST
 
+/* Errors hold no piece of the text; who may say the name asks for it. */
+START_TEST(a_name_that_is_twice_is_told)
+{
+	static const struct {
+		const char *text, *name;
+	} all[] = {
+	    {"{\"a\":1,\"b\":2,\"\\u0062\":3}", "b"},
+	    {"[{\"x\":{\"y\":1,\"z\":2,\"y\":3}}]", "y"},
+	    {"{\"a\":1,\"b\":2}", NULL},
+	    {"{\"a\":1,\"b\":9e999}", NULL},
+	    {"{\"a\":1,\"a\":2", NULL}, /* cut */
+	    {"", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		scoped(free_string) char *name =
+		    json_twice(all[i].text, strlen(all[i].text));
+
+		ck_assert_pstr_eq(name, all[i].name);
+	}
+}
+END_TEST
+
 START_TEST(finds_the_line_of_a_node)
 {
 	static const char text[] =
@@ -286,6 +309,7 @@ main(void)
 	    t, refuses_what_is_not, 0, (int)(sizeof refused / sizeof *refused));
 	tcase_add_test(t, refuses_nul_bytes);
 	tcase_add_test(t, errors_name_the_line);
+	tcase_add_test(t, a_name_that_is_twice_is_told);
 	tcase_add_test(t, finds_the_line_of_a_node);
 	tcase_add_test(t, members_are_exact);
 	tcase_add_test(t, prints_the_shortest_form);
