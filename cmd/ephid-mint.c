@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "clock.h"
 #include "delivery.h"
 #include "origin.h"
 
@@ -113,29 +112,11 @@ open_home(struct lifecycle *lc, const struct options *o, bool is_child)
 	cli_die(&e);
 }
 
-static void
-warn_of_expiry(const struct lifecycle *lc, const struct mint_request *rq,
-    const struct minted *m)
-{
-	const struct policy *p = &lc->settings.policy;
-	char when[CLOCK_STAMP_MAX], asked[CLOCK_DURATION_MAX];
-	char most[CLOCK_DURATION_MAX];
-
-	clock_duration(rq->ttl != 0 ? rq->ttl : p->ttl, asked);
-	if (m->cut_short)
-		cli_warn("token expires with its parent at %s, not in %s",
-		    clock_stamp(m->identity.expires_at, when), asked);
-	else if (rq->ttl > p->max_ttl)
-		cli_warn("token expires in %s, the most that policy allows, "
-			 "not in %s",
-		    clock_duration(p->max_ttl, most), asked);
-}
-
 int
 main(int argc, char **argv)
 {
 	scoped(free_json) cJSON *origin = NULL;
-	scoped(buf_free) struct buf parent = {0};
+	scoped(buf_free) struct buf parent = {0}, why = {0};
 	struct options o = {0};
 	struct settings settings = {0};
 	struct mint_request rq = {0};
@@ -156,7 +137,8 @@ main(int argc, char **argv)
 	open_home(&lc, &o, rq.parent_token != NULL);
 	if (lifecycle_mint(&lc, &rq, &m, &e) < 0)
 		cli_die(&e);
-	warn_of_expiry(&lc, &rq, &m);
+	if (lifecycle_is_cut_short(&lc, &rq, &m, &why))
+		cli_warn("%s", why.ptr);
 	if (o.mint.strict && cli_warned()) {
 		delivery_take_back(&lc, &m, "a warning, and --strict");
 		status = 1;

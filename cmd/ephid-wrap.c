@@ -131,7 +131,7 @@ main(int argc, char **argv)
 	struct wrap_options o = {0};
 	struct settings settings = {0};
 	struct buf parent = {0};
-	struct run_request rq = {.envp = environ};
+	struct run_request rq = {.envp = environ, .status_fd = -1};
 
 	cli_start("ephid-wrap", 125);
 	parse(&o, argc, argv);
@@ -146,8 +146,8 @@ main(int argc, char **argv)
 	    .home = o.common.home,
 	    .mode = parent.len > 0 ? LEDGER_WRITE : LEDGER_CREATE,
 	    .now_ms = clock_now_ms()};
-	rq.env_name = o.env;
-	rq.no_env_token = o.no_env_token;
+	rq.handout.env_name = o.env;
+	rq.handout.no_env_token = o.no_env_token;
 	rq.quiet = o.common.quiet;
 	rq.strict = o.mint.strict;
 	rq.grace_ms = cli_duration("grace", o.grace != NULL ? o.grace : "2s");

@@ -16,9 +16,13 @@
 #include "clock.h"
 #include "home.h"
 #include "io.h"
+#include "receipt.h"
+#include "statusfd.h"
 #include "supervise.h"
 
 #define OWN_FAILURE 125
+#define TIMED_OUT 124
+#define DRAIN_MS 1000 /* for who reads --status-fd slowly */
 
 struct front {
 	const struct run_request *rq;
@@ -33,6 +37,7 @@ struct front {
 	bool started, warned;
 	enum { RUNNING, ENDED, FAILED } state;
 	struct guardian_message last;
+	struct statusfd events;
 };
 
 static void
@@ -203,6 +208,9 @@ on_message(struct front *f, const struct guardian_message *m)
 	case GUARDIAN_ERROR:
 		say(f, m->text);
 		break;
+	case GUARDIAN_EVENT:
+		statusfd_add(&f->events, m->text);
+		break;
 	case GUARDIAN_FAILED:
 		f->state = FAILED;
 		f->last = *m;
@@ -231,6 +239,65 @@ hear_guardian(struct front *f)
 
 /* --- ends ------------------------------------------------------------- */
 
+static void
+announce(struct front *f, cJSON *event)
+{
+	scoped(buf_free) struct buf line = {0};
+
+	json_print(event, &line);
+	statusfd_add(&f->events, buf_str(&line));
+	cJSON_Delete(event);
+}
+
+static cJSON *
+new_event(const struct front *f, const char *name)
+{
+	return statusfd_event(name, f->id, clock_now_ms() / CLOCK_SECOND);
+}
+
+static _Noreturn void
+leave(struct front *f, int status)
+{
+	cJSON *done = new_event(f, "done");
+
+	json_add_int(done, "status", status);
+	announce(f, done);
+	statusfd_drain(&f->events, DRAIN_MS);
+	_exit(status);
+}
+
+static _Noreturn void
+mirror(struct front *f)
+{
+	cJSON *done = new_event(f, "done");
+
+	statusfd_add_end(done, &f->last.end);
+	announce(f, done);
+	statusfd_drain(&f->events, DRAIN_MS);
+	supervise_mirror(&f->last.end);
+}
+
+#define WHY "its guardian was killed"
+
+static int
+revoke_and_report(struct front *f, struct lifecycle *lc, struct err *e)
+{
+	cJSON *event;
+	struct err why;
+
+	if (lifecycle_end_run(lc, f->id, WHY, NULL, e) < 0)
+		return -1;
+	event = new_event(f, "revoked");
+	json_add_string(event, "reason", WHY);
+	announce(f, event);
+	if (f->rq->receipt != NULL &&
+	    receipt_write(lc->ledger, f->id, lifecycle_now(lc),
+		f->rq->receipt, &why) < 0)
+		dprintf(STDERR_FILENO, "%s: no receipt: %s\n",
+		    f->rq->where.program, why.text);
+	return 0;
+}
+
 /* A configuration that was broken meanwhile is no reason to leave it live. */
 static int
 revoke_here(struct front *f, struct err *e)
@@ -248,8 +315,7 @@ revoke_here(struct front *f, struct err *e)
 		home_forget_run(&f->home, f->id);
 		return 0; /* it had not even made the ledger */
 	}
-	result =
-	    lifecycle_end_run(&lc, f->id, "its guardian was killed", e);
+	result = revoke_and_report(f, &lc, e);
 	lifecycle_close(&lc);
 	return result;
 }
@@ -272,7 +338,7 @@ take_over(struct front *f)
 	else if (left.len > 0)
 		dprintf(STDERR_FILENO, "%s: left running: %s\n",
 		    f->rq->where.program, left.ptr);
-	_exit(OWN_FAILURE);
+	leave(f, OWN_FAILURE);
 }
 
 static _Noreturn void
@@ -285,19 +351,24 @@ conclude(struct front *f)
 	if (f->state == FAILED) {
 		say(f, f->last.text);
 		home_forget_run(&f->home, f->id);
-		_exit(f->last.status);
+		leave(f, f->last.status);
 	}
 	if (f->rq->strict && (f->last.unrevoked || f->warned))
-		_exit(OWN_FAILURE);
-	supervise_mirror(&f->last.end);
+		leave(f, OWN_FAILURE);
+	if (f->last.timed_out)
+		leave(f, TIMED_OUT);
+	mirror(f);
 }
 
 _Noreturn void
 front_run(const struct run_request *rq)
 {
-	struct front f = {
-	    .rq = rq, .lock = -1, .sock = -1, .signal_fd = -1};
-	struct pollfd p[2];
+	struct front f = {.rq = rq,
+	    .lock = -1,
+	    .sock = -1,
+	    .signal_fd = -1,
+	    .events.fd = rq->status_fd};
+	struct pollfd p[3];
 	struct err e = {0};
 
 	if (prepare(&f, &e) < 0 || fork_guardian(&f, &e) < 0)
@@ -305,10 +376,15 @@ front_run(const struct run_request *rq)
 	p[0] = (struct pollfd){.fd = f.sock, .events = POLLIN};
 	p[1] = (struct pollfd){.fd = f.signal_fd, .events = POLLIN};
 	for (;;) {
-		if (poll(p, 2, -1) < 0)
+		p[2] = (struct pollfd){
+		    .fd = f.events.queue.len > 0 ? f.events.fd : -1,
+		    .events = POLLOUT};
+		if (poll(p, 3, -1) < 0)
 			continue;
 		if (p[1].revents != 0)
 			read_signals(&f);
+		if (p[2].revents != 0)
+			statusfd_flush(&f.events);
 		if (p[0].revents != 0 && !hear_guardian(&f))
 			conclude(&f);
 	}

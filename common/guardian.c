@@ -1,12 +1,11 @@
 #include "config.h"
 
-#include "guardian.h"
+#include "guardian-private.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -14,54 +13,36 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
 #include "clock.h"
-#include "env.h"
 #include "io.h"
-#include "origin.h"
-#include "tokendir.h"
+#include "receipt.h"
+#include "statusfd.h"
+#include "timer.h"
 
 #define STRAGGLERS_MS (2 * CLOCK_SECOND)
 #define SECOND_SIGNAL_MS CLOCK_SECOND
-#define TOKEN_FILE "token"
-
-struct guardian {
-	const struct run_request *rq;
-	const char *id;
-	const struct descriptors *inherited;
-	int sock, lock, signal_fd;
-	struct lifecycle lc;
-	struct tokendir dir;
-	struct env env;
-	pid_t main; /* the command; 0 while it does not run */
-	siginfo_t main_end;
-	bool main_ended;
-	bool minted;
-	bool ended; /* revoked, and its files removed */
-	int64_t kill_at; /* boot clock; 0 while no timer runs */
-};
 
 /* --- talking to front ------------------------------------------------- */
 
-static void
-tell(const struct guardian *g, const struct guardian_message *m)
+void
+guardian_tell(const struct guardian *g, const struct guardian_message *m)
 {
 	while (send(g->sock, m, sizeof *m, MSG_NOSIGNAL) < 0 &&
 	    errno == EINTR)
 		;
 }
 
-static void
-complain(const struct guardian *g, const struct err *e)
+void
+guardian_complain(const struct guardian *g, const struct err *e)
 {
 	struct guardian_message m = {.kind = GUARDIAN_ERROR};
 
 	snprintf(m.text, sizeof m.text, "%s", e->text);
-	tell(g, &m);
+	guardian_tell(g, &m);
 }
 
-static void PRINTF(2, 3)
-warn(const struct guardian *g, const char *fmt, ...)
+void
+guardian_warn(struct guardian *g, const char *fmt, ...)
 {
 	struct guardian_message m = {.kind = GUARDIAN_WARNING};
 	va_list ap;
@@ -69,10 +50,42 @@ warn(const struct guardian *g, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(m.text, sizeof m.text, fmt, ap);
 	va_end(ap);
-	tell(g, &m);
+	g->warned = true;
+	guardian_tell(g, &m);
+}
+
+void
+guardian_announce(const struct guardian *g, cJSON *event)
+{
+	struct guardian_message m = {.kind = GUARDIAN_EVENT};
+	scoped(buf_free) struct buf line = {0};
+
+	if (g->rq->status_fd >= 0) {
+		json_print(event, &line);
+		snprintf(m.text, sizeof m.text, "%s", buf_str(&line));
+		guardian_tell(g, &m);
+	}
+	cJSON_Delete(event);
+}
+
+void
+guardian_announce_plain(const struct guardian *g, const char *event)
+{
+	guardian_announce(
+	    g, statusfd_event(event, g->id, clock_now_ms() / CLOCK_SECOND));
 }
 
 /* --- the end, whatever the cause ------------------------------------- */
+
+static void
+announce_end_of_identity(const struct guardian *g, const char *reason)
+{
+	cJSON *event =
+	    statusfd_event("revoked", g->id, lifecycle_now(&g->lc));
+
+	json_add_string(event, "reason", reason);
+	guardian_announce(g, event);
+}
 
 /* One that failed is tried again by who comes next, finish() at the last. */
 static void
@@ -82,14 +95,30 @@ end_identity(struct guardian *g, const char *reason)
 
 	if (g->ended)
 		return;
-	g->lc.now_ms = clock_now_ms();
-	g->ended = lifecycle_end_run(&g->lc, g->id, reason, &e) == 0;
+	lifecycle_set_now(&g->lc, clock_now_ms());
+	g->ended =
+	    lifecycle_end_run(&g->lc, g->id, reason, &g->outcome, &e) == 0;
 	/* What was not minted is tried too, for a commit may fail and hold,
 	 * but there is one thing to say then, and the mint says it. */
 	if (!g->ended && g->minted)
-		complain(g, &e);
+		guardian_complain(g, &e);
+	else if (g->minted && !g->revoked)
+		announce_end_of_identity(g, reason);
 }
 
+static void
+announce_stragglers(struct guardian *g, size_t n)
+{
+	static const char *const policies[] = {"kill", "wait", "leave"};
+	cJSON *event =
+	    statusfd_event("stragglers", g->id, lifecycle_now(&g->lc));
+
+	json_add_string(event, "policy", policies[g->rq->stragglers]);
+	json_add_int(event, "count", (int64_t)n);
+	guardian_announce(g, event);
+}
+
+/* What crashed leaves nothing: nobody is there to look after it. */
 static void
 end_stragglers(struct guardian *g, bool crashed)
 {
@@ -98,9 +127,54 @@ end_stragglers(struct guardian *g, bool crashed)
 
 	if (supervise_end_tree(crashed ? SIGKILL : SIGTERM, STRAGGLERS_MS,
 		NULL, &left, &e) < 0)
-		warn(g, "cannot end what the command left: %s", e.text);
-	else if (left.len > 0)
-		warn(g, "left running: %s", left.ptr);
+		guardian_warn(g, "cannot end what the command left: %s",
+		    e.text);
+	else if (left.len > 0) {
+		guardian_warn(g, "left running: %s", left.ptr);
+		g->outcome.left = buf_steal(&left);
+	}
+}
+
+static void
+settle_stragglers(struct guardian *g, bool crashed)
+{
+	scoped(buf_free) struct buf names = {0};
+	struct err e;
+	size_t n;
+
+	if (supervise_name_tree(&names, &n, &e) < 0 || n == 0)
+		return;
+	announce_stragglers(g, n);
+	if (g->rq->stragglers == STRAGGLERS_LEAVE && !crashed)
+		g->outcome.left = buf_steal(&names);
+	else
+		end_stragglers(g, crashed);
+}
+
+/* The outcome went with the revocation, unless that came before the end or
+ * something is known only now. */
+static void
+record_the_rest(struct guardian *g, bool known)
+{
+	struct err e;
+
+	if (known && g->outcome.left == NULL)
+		return;
+	lifecycle_set_now(&g->lc, clock_now_ms());
+	if (lifecycle_set_outcome(&g->lc, g->id, &g->outcome, &e) < 0)
+		guardian_warn(g, "the receipt of run %s is not complete: %s",
+		    g->id, e.text);
+}
+
+static void
+write_receipt(struct guardian *g)
+{
+	struct err e;
+
+	if (g->rq->receipt != NULL &&
+	    receipt_write(g->lc.ledger, g->id, lifecycle_now(&g->lc),
+		g->rq->receipt, &e) < 0)
+		guardian_warn(g, "no receipt: %s", e.text);
 }
 
 static _Noreturn void
@@ -112,18 +186,37 @@ leave(struct guardian *g)
 	_exit(0);
 }
 
+static void
+note_outcome(struct guardian *g)
+{
+	const siginfo_t *end = &g->main_end;
+	bool exited = end->si_code == CLD_EXITED;
+
+	if (!g->main_ended || g->outcome.ended_at != 0)
+		return;
+	g->outcome.ended_at = clock_now_ms() / CLOCK_SECOND;
+	g->outcome.status = exited ? end->si_status : -1;
+	g->outcome.signal = exited ? 0 : end->si_status;
+}
+
+/* `crashed': front is gone, and nobody waits for a grace. */
 static _Noreturn void
 finish(struct guardian *g, const char *reason, bool crashed)
 {
 	struct guardian_message m = {.kind = GUARDIAN_ENDED};
+	bool early = g->ended;
 
+	g->outcome.timed_out = g->timed_out;
 	end_identity(g, reason);
 	if (g->main_ended)
-		waitpid(g->main, NULL, 0);
-	end_stragglers(g, crashed);
+		waitpid(g->main, NULL, 0); /* in vain, where it was waited for */
+	settle_stragglers(g, crashed);
+	record_the_rest(g, !early && g->ended);
+	write_receipt(g);
 	m.end = g->main_end;
+	m.timed_out = g->timed_out;
 	m.unrevoked = !g->ended;
-	tell(g, &m);
+	guardian_tell(g, &m);
 	leave(g);
 }
 
@@ -133,192 +226,61 @@ fail(struct guardian *g, int status, const struct err *e)
 {
 	struct guardian_message m = {.kind = GUARDIAN_FAILED};
 
-	if (g->lc.ledger != NULL)
+	if (g->lc.ledger != NULL) {
 		end_identity(g, "the command did not start");
+		if (g->minted)
+			write_receipt(g);
+	}
 	m.status = status;
 	snprintf(m.text, sizeof m.text, "%s", e->text);
-	tell(g, &m);
+	guardian_tell(g, &m);
 	leave(g);
-}
-
-/* --- before the command ----------------------------------------------- */
-
-/* A token handed on under another name (--env of an outer run) is a
- * credential that made this mint possible, so it goes too. */
-static void
-unset_value(struct env *env, const char *value)
-{
-	for (size_t i = 0; i < env->n;) {
-		char *eq = strchr(env->list[i], '=');
-
-		if (eq == NULL || strcmp(eq + 1, value) != 0) {
-			i++;
-			continue;
-		}
-		scoped(free_string) char *name = xasprintf(
-		    "%.*s", (int)(eq - env->list[i]), env->list[i]);
-		env_unset(env, name);
-	}
-}
-
-static void
-set_traceparent(struct env *env)
-{
-	char trace[TRACEPARENT_LEN + 1];
-	uint8_t rnd[24];
-
-	io_random(rnd, sizeof rnd);
-	origin_traceparent(env_get(env, "TRACEPARENT"), rnd, trace);
-	env_set(env, "TRACEPARENT", trace);
-}
-
-/* Our copy of what the caller exported, which /proc/PID/environ shows, is no
- * use once the command's is built, and may hold credentials. */
-static void
-forget_environment(char *const *envp)
-{
-	for (; *envp != NULL; envp++)
-		explicit_bzero(*envp, strlen(*envp));
-}
-
-static void
-build_environment(struct guardian *g, const struct minted *m)
-{
-	const struct run_request *rq = g->rq;
-	struct env *env = &g->env;
-	scoped(free_string) char *file =
-	    xasprintf("%s/%s", g->dir.path, TOKEN_FILE);
-
-	env_copy(env, rq->envp);
-	env_unset_prefix(env, "EPHID_");
-	if (rq->mint.parent_token != NULL)
-		unset_value(env, rq->mint.parent_token);
-	env_set(env, "EPHID_ID", m->identity.id);
-	env_set(env, "EPHID_ROOT", m->identity.root);
-	env_set(env, "EPHID_HOME", g->lc.home.path);
-	env_set(env, "EPHID_TOKEN_DIR", g->dir.path);
-	env_set(env, "EPHID_TOKEN_FILE", file);
-	if (!rq->no_env_token)
-		env_set(env, "EPHID_TOKEN", buf_str(&m->issued[0].token));
-	if (rq->env_name != NULL)
-		env_set(env, rq->env_name, buf_str(&m->issued[0].token));
-	set_traceparent(env);
-	forget_environment(rq->envp);
-}
-
-static void
-warn_of_expiry(const struct guardian *g, const struct minted *m)
-{
-	int64_t most = g->lc.settings.policy.max_ttl;
-	char at[CLOCK_STAMP_MAX];
-	char given[CLOCK_DURATION_MAX], asked[CLOCK_DURATION_MAX];
-
-	if (m->cut_short)
-		warn(g, "the token expires with its parent, at %s",
-		    clock_stamp(m->identity.expires_at, at));
-	else if (g->rq->mint.ttl > most)
-		warn(g, "the token expires in %s, the most that policy allows, "
-			"not in %s",
-		    clock_duration(most, given),
-		    clock_duration(g->rq->mint.ttl, asked));
-}
-
-/* The ledger knows the run and where its token will lie before either the
- * folder or the file is made: a crash at any point leaves a row to sweep. */
-static int
-mint(struct guardian *g, struct minted *m, struct err *e)
-{
-	struct mint_request rq = g->rq->mint;
-	struct holder holder;
-	bool on_disk;
-
-	if (proc_self(&holder, e) < 0 ||
-	    tokendir_plan(&g->lc.home, getenv("XDG_RUNTIME_DIR"), g->id, NULL,
-		&g->dir, &on_disk, e) < 0)
-		return -1;
-	rq.id = g->id;
-	rq.holder = &holder;
-	rq.token_dir = g->dir.path;
-	if (lifecycle_mint(&g->lc, &rq, m, e) < 0)
-		return -1;
-	g->minted = true;
-	if (on_disk)
-		warn(g, "the token file is on a disk: no tmpfs is ours");
-	warn_of_expiry(g, m);
-	if (tokendir_make(&g->dir, e) < 0 ||
-	    tokendir_write(&g->dir, TOKEN_FILE, buf_str(&m->issued[0].token),
-		m->issued[0].token.len, e) < 0)
-		return -1;
-	return 0;
-}
-
-struct handover {
-	const struct signals *caller;
-	int close[3];
-};
-
-/* In the child. What is close-on-exec is closed here as well, for until the
- * exec the lock would outlive front and guardian in it. */
-static void
-hand_over(void *arg)
-{
-	const struct handover *h = arg;
-
-	for (size_t i = 0; i < sizeof h->close / sizeof *h->close; i++)
-		close(h->close[i]);
-	signals_restore(h->caller);
-}
-
-/* The mint may have waited for the ledger, and front been killed meanwhile. */
-static int
-check_front(const struct guardian *g, struct err *e)
-{
-	struct pollfd p = {.fd = g->sock};
-
-	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0)
-		return err_set(e, ERR_SYSTEM, "ephid-wrap was killed");
-	return 0;
-}
-
-static int
-start(struct guardian *g, pid_t group, const struct signals *caller,
-    int *status, struct err *e)
-{
-	struct handover h = {caller, {g->lock, g->sock, g->signal_fd}};
-	struct child_setup setup = {.argv = g->rq->argv,
-	    .envp = g->env.list,
-	    .group = group,
-	    .death_signal = SIGKILL,
-	    .prepare = hand_over,
-	    .arg = &h};
-
-	if (child_start(&setup, &g->main, status, e) < 0) {
-		g->main = 0;
-		return -1;
-	}
-	if (group == 0)
-		setpgid(0, 0); /* settle() could not, for the command's sake */
-	env_free(&g->env);
-	descriptors_drop(g->inherited, -1);
-	return 0;
 }
 
 /* --- while the command runs ------------------------------------------- */
 
+static int64_t
+in_ms(int64_t ms)
+{
+	return clock_add(clock_boot_ms(), ms);
+}
+
+static void
+announce_exit(const struct guardian *g)
+{
+	cJSON *event =
+	    statusfd_event("exited", g->id, clock_now_ms() / CLOCK_SECOND);
+
+	statusfd_add_end(event, &g->main_end);
+	guardian_announce(g, event);
+}
+
 /* Nothing is reaped that we may still want to signal: the command stays a
  * zombie until the identity is revoked. */
+static void
+collect_command(struct guardian *g)
+{
+	siginfo_t si = {0};
+
+	if (g->main_ended ||
+	    waitid(P_PID, (id_t)g->main, &si, WEXITED | WNOHANG | WNOWAIT) <
+		0 ||
+	    si.si_pid != g->main)
+		return;
+	g->main_end = si;
+	g->main_ended = true;
+	note_outcome(g);
+	announce_exit(g);
+	if (g->rq->stragglers == STRAGGLERS_WAIT)
+		waitpid(g->main, NULL, 0); /* it would hide who follows */
+}
+
 static void
 collect_children(struct guardian *g)
 {
 	siginfo_t si = {0};
 
-	if (!g->main_ended &&
-	    waitid(P_PID, (id_t)g->main, &si, WEXITED | WNOHANG | WNOWAIT) ==
-		0 &&
-	    si.si_pid == g->main) {
-		g->main_end = si;
-		g->main_ended = true;
-	}
+	collect_command(g);
 	for (;;) {
 		si.si_pid = 0;
 		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
@@ -328,13 +290,39 @@ collect_children(struct guardian *g)
 	}
 }
 
-static void
-set_timer(struct guardian *g, int64_t ms)
+/* Every descendant whose parent has died is a child of ours. */
+static bool
+has_children(void)
 {
-	int64_t at = clock_add(clock_boot_ms(), ms);
+	siginfo_t si = {0};
+
+	return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void
+kill_in(struct guardian *g, int64_t ms)
+{
+	int64_t at = in_ms(ms);
 
 	if (g->kill_at == 0 || at < g->kill_at)
 		g->kill_at = at;
+}
+
+void
+guardian_end_command(struct guardian *g, int sig)
+{
+	if (g->main_ended) /* and we wait for what it left */
+		finish(g, "ended while it waited for stragglers", false);
+	kill(g->main, sig);
+	kill(g->main, SIGCONT);
+	kill_in(g, g->rq->grace_ms);
+}
+
+static bool
+asks_for_the_end(int sig)
+{
+	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP ||
+	    sig == SIGQUIT;
 }
 
 static void
@@ -342,10 +330,13 @@ on_signal(struct guardian *g, const struct front_message *m)
 {
 	if (m->end_now) {
 		end_identity(g, "ended by a second signal");
-		set_timer(g, SECOND_SIGNAL_MS);
+		kill_in(g, SECOND_SIGNAL_MS);
 	} else if (m->signal == SIGTERM || m->signal == SIGHUP)
-		set_timer(g, g->rq->grace_ms);
-	if (!m->from_terminal && !g->main_ended)
+		kill_in(g, g->rq->grace_ms);
+	if (g->main_ended) {
+		if (asks_for_the_end(m->signal))
+			guardian_end_command(g, m->signal);
+	} else if (!m->from_terminal)
 		kill(g->main, m->signal);
 }
 
@@ -364,26 +355,46 @@ hear_front(struct guardian *g)
 	return n == sizeof m || (n < 0 && errno == EAGAIN);
 }
 
-static int
-wait_ms(const struct guardian *g)
+static bool
+is_due(int64_t at)
 {
-	int64_t left;
-
-	if (g->kill_at == 0)
-		return -1;
-	left = g->kill_at - clock_boot_ms();
-	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+	return at != 0 && clock_boot_ms() >= at;
 }
 
 static void
-check_timer(struct guardian *g)
+check_limits(struct guardian *g)
 {
-	if (g->kill_at == 0 || clock_boot_ms() < g->kill_at)
+	if (is_due(g->timeout_at)) {
+		g->timeout_at = 0;
+		g->timed_out = true;
+		guardian_end_command(g, SIGTERM);
+	}
+	if (!is_due(g->kill_at))
 		return;
 	g->kill_at = 0;
-	end_identity(g, "ended by a signal and its grace was over");
-	if (!g->main_ended)
-		kill(g->main, SIGKILL);
+	end_identity(g, g->timed_out
+		? "its time limit and its grace were over"
+		: "ended by a signal and its grace was over");
+	if (g->main_ended)
+		finish(g, "the command ended", false);
+	kill(g->main, SIGKILL);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static void
+set_timer(struct guardian *g)
+{
+	int64_t next = earlier(earlier(g->kill_at, g->timeout_at),
+	    guardian_keep_next(g));
+
+	if (next != g->timer_set)
+		timer_set(g->timer_fd, next);
+	g->timer_set = next;
 }
 
 static void
@@ -395,21 +406,36 @@ drain(int signal_fd)
 		;
 }
 
+static bool
+is_over(const struct guardian *g)
+{
+	return g->main_ended &&
+	    (g->rq->stragglers != STRAGGLERS_WAIT || !has_children());
+}
+
 static _Noreturn void
 watch(struct guardian *g)
 {
-	struct pollfd p[] = {{.fd = g->sock, .events = POLLIN},
-	    {.fd = g->signal_fd, .events = POLLIN}};
-
 	for (;;) {
+		struct pollfd p[] = {{.fd = g->sock, .events = POLLIN},
+		    {.fd = g->signal_fd, .events = POLLIN},
+		    {.fd = g->timer_fd, .events = POLLIN},
+		    {.fd = g->clock_fd, .events = POLLIN},
+		    {.fd = g->look_at == 0 ? g->home_fd : -1,
+			.events = POLLIN}};
+
 		collect_children(g);
-		if (g->main_ended)
+		if (is_over(g))
 			finish(g, "the command ended", false);
-		poll(p, 2, wait_ms(g));
+		set_timer(g);
+		poll(p, sizeof p / sizeof *p, -1);
 		drain(g->signal_fd);
+		if (p[2].revents != 0)
+			g->timer_set = 0; /* it has fired */
 		if (p[0].revents != 0 && !hear_front(g))
 			finish(g, "ephid-wrap was killed", true);
-		check_timer(g);
+		check_limits(g);
+		guardian_keep(g, p[4].revents != 0, p[3].revents != 0);
 	}
 }
 
@@ -428,7 +454,33 @@ settle(struct guardian *g, pid_t group, struct err *e)
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_sys(e, "cannot become a subreaper");
+	return timer_open(&g->timer_fd, e);
+}
+
+static int
+open_ledger(struct guardian *g, struct err *e)
+{
+	size_t swept;
+
+	if (lifecycle_open(&g->rq->where, &g->lc, e) < 0)
+		return -1;
+	if (ledger_was_restored(g->lc.ledger))
+		guardian_warn(g, "the ledger was restored from a backup: "
+				 "all that was live is revoked");
+	if (lifecycle_sweep(&g->lc, SWEEP_HABIT, &swept, e) < 0)
+		guardian_warn(g, "cannot sweep: %s", e->text);
 	return 0;
+}
+
+static void
+announce_start(struct guardian *g)
+{
+	const struct guardian_message started = {.kind = GUARDIAN_STARTED};
+
+	guardian_tell(g, &started);
+	guardian_announce_plain(g, "started");
+	if (g->rq->timeout_ms != 0)
+		g->timeout_at = in_ms(g->rq->timeout_ms);
 }
 
 _Noreturn void
@@ -442,29 +494,22 @@ guardian_main(const struct run_request *rq, const char *id, int sock,
 	    .sock = sock,
 	    .lock = lock,
 	    .signal_fd = -1,
+	    .timer_fd = -1,
+	    .home_fd = -1,
+	    .clock_fd = -1,
+	    .outcome.status = -1,
 	    .dir = {.fd = -1}};
-	struct guardian_message started = {.kind = GUARDIAN_STARTED};
-	struct minted m = {0};
 	struct err e = {0};
-	size_t swept;
 	int status = 125;
 
-	if (settle(&g, group, &e) < 0 ||
-	    lifecycle_open(&rq->where, &g.lc, &e) < 0)
+	if (rq->status_fd >= 0)
+		close(rq->status_fd); /* front's */
+	if (settle(&g, group, &e) < 0 || open_ledger(&g, &e) < 0 ||
+	    guardian_prepare(&g, &e) < 0 ||
+	    guardian_start(&g, group, caller, &status, &e) < 0)
 		fail(&g, status, &e);
-	if (ledger_was_restored(g.lc.ledger))
-		warn(&g, "the ledger was restored from a backup: "
-			 "all that was live is revoked");
-	if (lifecycle_sweep(&g.lc, SWEEP_HABIT, &swept, &e) < 0)
-		warn(&g, "cannot sweep: %s", e.text);
-	if (mint(&g, &m, &e) < 0)
-		fail(&g, status, &e);
-	build_environment(&g, &m);
-	minted_clear(&m);
-	if (check_front(&g, &e) < 0 ||
-	    start(&g, group, caller, &status, &e) < 0)
-		fail(&g, status, &e);
-	tell(&g, &started);
+	announce_start(&g);
+	guardian_keep_begin(&g);
 	ledger_rehearse_revocation(g.lc.ledger);
 	watch(&g);
 }

@@ -13,8 +13,11 @@
  * signals, is undumpable, and once the command runs holds none of the
  * caller's descriptors.
  *
+ * While the command runs it renews the identity, and learns within a second
+ * when somebody revoked it.
+ *
  * The end is one function, whatever the cause: revoke durably, remove token
- * files, end stragglers, tell front, close the ledger.
+ * files, end stragglers, write the receipt, tell front, close the ledger.
  */
 #ifndef EPHID_GUARDIAN_H
 #define EPHID_GUARDIAN_H
@@ -24,18 +27,24 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "handout.h"
 #include "lifecycle.h"
 #include "supervise.h"
 
 struct run_request {
 	struct lifecycle_where where;
 	struct mint_request mint; /* id, holder and token_dir are filled in */
+	struct handout handout;   /* what the command is given */
 	char *const *argv;
-	char *const *envp;       /* the caller's */
-	const char *env_name;    /* also exported under it; NULL: no */
-	bool no_env_token;
+	char *const *envp; /* the caller's */
 	bool quiet, strict;
 	int64_t grace_ms;
+	int64_t timeout_ms; /* from the command's start; 0: none */
+	/* What becomes of what the command leaves running. */
+	enum { STRAGGLERS_KILL, STRAGGLERS_WAIT, STRAGGLERS_LEAVE } stragglers;
+	bool kill_on_revoke;
+	const char *receipt; /* a file; NULL: none */
+	int status_fd;       /* from statusfd_take(), front's; -1: none */
 };
 
 /* What the guardian tells front, one message of this size each. */
@@ -45,10 +54,12 @@ struct guardian_message {
 		GUARDIAN_FAILED, /* nothing runs: status and text */
 		GUARDIAN_WARNING,
 		GUARDIAN_ERROR, /* said even when quiet */
+		GUARDIAN_EVENT, /* a line for status_fd */
 		GUARDIAN_ENDED /* the command's end */
 	} kind;
 	int status;    /* of ephid-wrap when FAILED: 125, 126 or 127 */
 	siginfo_t end; /* when ENDED */
+	bool timed_out; /* when ENDED: it was the time limit */
 	bool unrevoked; /* when ENDED: the revocation failed */
 	char text[512];
 };

@@ -557,6 +557,26 @@ lifecycle_mint(struct lifecycle *lc, const struct mint_request *rq,
 	return result;
 }
 
+bool
+lifecycle_is_cut_short(const struct lifecycle *lc,
+    const struct mint_request *rq, const struct minted *m, struct buf *why)
+{
+	const struct policy *p = &lc->settings.policy;
+	char when[CLOCK_STAMP_MAX], asked[CLOCK_DURATION_MAX];
+	char most[CLOCK_DURATION_MAX];
+
+	clock_duration(rq->ttl != 0 ? rq->ttl : p->ttl, asked);
+	if (m->cut_short)
+		buf_addf(why, "token expires with its parent at %s, not in %s",
+		    clock_stamp(m->identity.expires_at, when), asked);
+	else if (rq->ttl > p->max_ttl)
+		buf_addf(why,
+		    "token expires in %s, the most that policy allows, "
+		    "not in %s",
+		    clock_duration(p->max_ttl, most), asked);
+	return why->len > 0;
+}
+
 /* --- what it would be ------------------------------------------------- */
 
 /* Stands for the URL of an issuer that is not made yet. */

@@ -7,16 +7,18 @@
 #include "tokendir.h"
 
 /* One transaction, the caller's where it has begun one; what it ended is
- * noted in *ended. */
+ * noted in *ended. With `o' it is the end of the run f->id. */
 static int
 revoke_durably(struct lifecycle *lc, const struct ledger_filter *f,
-    const char *reason, struct idlist *ended, struct err *e)
+    const char *reason, const struct outcome *o, struct idlist *ended,
+    struct err *e)
 {
 	if (!ledger_has_begun(lc->ledger) &&
 	    ledger_begin(lc->ledger, lifecycle_now(lc), e) < 0)
 		return -1;
 	if (ledger_revoke(lc->ledger, f, EVENT_REVOKED, reason, idlist_note,
 		ended, e) < 0 ||
+	    (o != NULL && ledger_set_outcome(lc->ledger, f->id, o, e) < 0) ||
 	    ledger_commit(lc->ledger, e) < 0) {
 		ledger_rollback(lc->ledger);
 		lifecycle_audit(lc, EVENT_FAILED, f->id, NULL, e->text);
@@ -55,7 +57,7 @@ lifecycle_revoke(struct lifecycle *lc, const struct ledger_filter *f,
 	scoped(idlist_free) struct idlist ended = {0};
 
 	*n = 0;
-	if (revoke_durably(lc, f, reason, &ended, e) < 0)
+	if (revoke_durably(lc, f, reason, NULL, &ended, e) < 0)
 		return -1;
 	*n = ended.n;
 	return fn != NULL ? report(lc, &ended, fn, arg, e) : 0;
@@ -72,14 +74,14 @@ remove_token_files(const struct identity *id, struct err *e)
 /* The token files go even when the revocation failed: the run is over. */
 static int
 end_known_run(struct lifecycle *lc, const struct identity *run,
-    const char *reason, struct err *e)
+    const char *reason, const struct outcome *o, struct err *e)
 {
 	const struct ledger_filter f = {
 	    .id = run->id, .now = lifecycle_now(lc)};
 	scoped(idlist_free) struct idlist ended = {0};
 	struct err ignored;
 
-	if (revoke_durably(lc, &f, reason, &ended, e) < 0) {
+	if (revoke_durably(lc, &f, reason, o, &ended, e) < 0) {
 		remove_token_files(run, &ignored);
 		return err_in(e, "run %s is not revoked", run->id);
 	}
@@ -94,17 +96,31 @@ end_known_run(struct lifecycle *lc, const struct identity *run,
  * again. */
 int
 lifecycle_end_run(struct lifecycle *lc, const char *id, const char *reason,
-    struct err *e)
+    const struct outcome *o, struct err *e)
 {
 	struct identity run = {0};
 	int result = 0;
 
 	if (ledger_find(lc->ledger, id, &run, e) == 0)
-		result = end_known_run(lc, &run, reason, e);
+		result = end_known_run(lc, &run, reason, o, e);
 	else if (e->code != ERR_MISSING)
 		result = err_in(e, "run %s is not revoked", id);
 	identity_clear(&run);
 	if (result == 0)
 		home_forget_run(&lc->home, id);
 	return result;
+}
+
+int
+lifecycle_set_outcome(struct lifecycle *lc, const char *id,
+    const struct outcome *o, struct err *e)
+{
+	if (ledger_begin(lc->ledger, lifecycle_now(lc), e) < 0)
+		return -1;
+	if (ledger_set_outcome(lc->ledger, id, o, e) < 0 ||
+	    ledger_commit(lc->ledger, e) < 0) {
+		ledger_rollback(lc->ledger);
+		return -1;
+	}
+	return 0;
 }

@@ -98,6 +98,10 @@ void minted_clear(struct minted *m);
 int lifecycle_mint(struct lifecycle *lc, const struct mint_request *rq,
     struct minted *out, struct err *e);
 
+/* Does what was minted live shorter than was asked for? Then *why says it. */
+bool lifecycle_is_cut_short(const struct lifecycle *lc,
+    const struct mint_request *rq, const struct minted *m, struct buf *why);
+
 /* What lifecycle_mint() would record, checked as it checks, with claims for
  * each credential (an array, the caller's) and no tokens; nothing is written.
  * A home that has no ledger yet, or no issuer, is no error: `iss' is then one
@@ -169,9 +173,13 @@ int lifecycle_revoke(struct lifecycle *lc, const struct ledger_filter *f,
 
 /* What the end of a run does, from guardian or, when that was killed, front:
  * revoke durably, then remove token files and lock. No row is success. The
- * error says whether it is the revocation that failed. */
+ * error says whether it is the revocation that failed. `o' is recorded with
+ * the revocation, in the same transaction; NULL when it is not known yet. */
 int lifecycle_end_run(struct lifecycle *lc, const char *id,
-    const char *reason, struct err *e);
+    const char *reason, const struct outcome *o, struct err *e);
+/* For what became known only after that. */
+int lifecycle_set_outcome(struct lifecycle *lc, const char *id,
+    const struct outcome *o, struct err *e);
 
 /* Revokes what dead holders left: at most `max' of them looked at (0: all),
  * *n swept. Live runs are never touched. */

@@ -182,6 +182,18 @@ name_the_rest(const struct pids *rest, struct buf *left)
 	}
 }
 
+int
+supervise_name_tree(struct buf *left, size_t *n, struct err *e)
+{
+	scoped(pids_free) struct pids all = {0};
+
+	if (proc_descendants(getpid(), NULL, &all, e) < 0)
+		return -1;
+	name_the_rest(&all, left);
+	*n = all.n;
+	return 0;
+}
+
 /* Signals each that was not yet; true when all there are refuse. */
 static bool
 signal_all(const struct pids *all, int sig, struct pids *told)

@@ -50,6 +50,9 @@ void descriptors_drop(const struct descriptors *d, int keep);
 int supervise_end_tree(int first, int64_t grace_ms, const struct pids *spare,
     struct buf *left, struct err *e);
 
+/* Names every process below us in *left, as above, and counts them. */
+int supervise_name_tree(struct buf *left, size_t *n, struct err *e);
+
 /* Becomes what the command was: exits with its status, or dies of the same
  * signal without leaving a second core; as PID 1, or if that fails, exits
  * 128+n. Takes a waitid(2) result. */

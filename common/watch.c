@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdalign.h>
-#include <stdbool.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -26,9 +25,8 @@ watch_open(const struct home *home, int *fd, struct err *e)
 	return -1;
 }
 
-/* Takes all that is queued; false when the folder went away. */
-static bool
-drain(int fd)
+bool
+watch_take(int fd)
 {
 	alignas(struct inotify_event) char
 	    space[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
@@ -59,5 +57,5 @@ watch_wait(int fd, int reader, struct err *e)
 			return err_sys(e, "cannot wait for events");
 	if (p[1].revents & (POLLERR | POLLHUP | POLLNVAL))
 		return 0;
-	return drain(fd) ? 1 : 0;
+	return watch_take(fd) ? 1 : 0;
 }

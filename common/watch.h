@@ -9,6 +9,8 @@
 #ifndef EPHID_WATCH_H
 #define EPHID_WATCH_H
 
+#include <stdbool.h>
+
 #include "err.h"
 #include "home.h"
 
@@ -18,5 +20,8 @@ int watch_open(const struct home *home, int *fd, struct err *e);
  * (`reader', a pipe's writing end or -1, has lost its reader, or the folder
  * is gone), -1. */
 int watch_wait(int fd, int reader, struct err *e);
+/* For who polls fd itself: takes all that is queued, before reading what was
+ * written. False when the folder is gone. */
+bool watch_take(int fd);
 
 #endif

@@ -683,7 +683,7 @@ START_TEST(an_end_is_idempotent)
 	struct stat st;
 	int lock;
 
-	ck_assert_int_eq(lifecycle_end_run(&lc, id, "ended", &e), 0);
+	ck_assert_int_eq(lifecycle_end_run(&lc, id, "ended", NULL, &e), 0);
 	ck_assert_int_eq(mkdir(dir, 0700), 0);
 	ck_assert_int_eq(
 	    io_create_file(AT_FDCWD, file, 0600, "x", 1, false, &e), 0);
@@ -692,14 +692,302 @@ START_TEST(an_end_is_idempotent)
 	rq.token_dir = dir;
 	mint_ok(&rq, &m);
 	ck_assert_str_eq(m.identity.id, id);
-	ck_assert_int_eq(lifecycle_end_run(&lc, id, "ended", &e), 0);
+	ck_assert_int_eq(lifecycle_end_run(&lc, id, "ended", NULL, &e), 0);
 	verdict_is(&m, JWT_REVOKED);
 	ck_assert_int_eq(stat(dir, &st), -1);
 	ck_assert_int_eq(home_probe_run(&lc.home, id, NULL), RUN_DEAD);
-	ck_assert_int_eq(lifecycle_end_run(&lc, id, "ended", &e), 0);
+	ck_assert_int_eq(lifecycle_end_run(&lc, id, "ended", NULL, &e), 0);
 	ck_assert_int_eq(events(EVENT_REVOKED).n, 1);
 	ck_assert_str_eq(events(EVENT_REVOKED).why, "ended");
 	close(lock);
+}
+END_TEST
+
+/* --- several audiences, and renewal ----------------------------------- */
+
+static cJSON *
+both(void)
+{
+	static cJSON *list;
+
+	if (list == NULL) {
+		list = cJSON_CreateArray();
+		json_push_string(list, AUD);
+		json_push_string(list, OTHER);
+	}
+	return list;
+}
+
+START_TEST(each_audience_has_its_credential)
+{
+	struct mint_request rq = root_request();
+	scoped(minted_clear) struct minted m = {0}, child = {0};
+	struct verdict v;
+	const struct verify_request other = {.audience = OTHER};
+
+	rq.audiences = both();
+	mint_ok(&rq, &m);
+	ck_assert_uint_eq(m.n, 2);
+	ck_assert_str_eq(m.issued[0].credential.jti, m.identity.id);
+	ck_assert_str_ne(m.issued[1].credential.jti, m.identity.id);
+	ck_assert_str_eq(m.issued[1].credential.audience, OTHER);
+	ck_assert_int_eq(verify_as(&m, other, &v), JWT_WRONG_AUDIENCE);
+	verdict_clear(&v);
+	{
+		struct buf first = m.issued[0].token;
+
+		m.issued[0].token = m.issued[1].token;
+		m.issued[1].token = first;
+	}
+	ck_assert_int_eq(verify_as(&m, other, &v), JWT_VALID);
+	ck_assert_str_eq(v.id, m.identity.id);
+	verdict_clear(&v);
+	/* A child may have either, of whichever token it shows. */
+	rq = child_of(&m);
+	rq.audiences = only(OTHER);
+	mint_ok(&rq, &child);
+	revoke_run(m.identity.id, false);
+	ck_assert_int_eq(verify_as(&m, other, &v), JWT_REVOKED);
+	verdict_clear(&v);
+}
+END_TEST
+
+START_TEST(one_audience_too_many_refuses_all)
+{
+	struct mint_request rq = root_request();
+	scoped(minted_clear) struct minted root = {0};
+	int minted;
+
+	mint_ok(&rq, &root);
+	rq = child_of(&root);
+	rq.audiences = both();
+	minted = events(EVENT_MINTED).n;
+	mint_refused(&rq, "audience '" OTHER "'");
+	ck_assert_int_eq(events(EVENT_MINTED).n, minted);
+}
+END_TEST
+
+/* The request of the run that was minted, as its guardian keeps it. */
+static struct mint_request
+again(const struct minted *m, int64_t ttl)
+{
+	struct mint_request rq = root_request();
+
+	rq.id = m->identity.id;
+	rq.ttl = ttl;
+	return rq;
+}
+
+static enum renewal
+renew_at(int64_t at, const struct mint_request *rq, struct minted *out)
+{
+	enum renewal what;
+
+	lifecycle_set_now(&lc, at * 1000);
+	ck_assert_msg(
+	    lifecycle_renew(&lc, rq, &what, out, &e) == 0, "%s", e.text);
+	if (what != RENEWED)
+		minted_clear(out);
+	return what;
+}
+
+static struct mint_request
+held_request(int64_t ttl)
+{
+	static const struct holder holder = {
+	    .pid = 1, .start = 1, .boot = "none"};
+	struct mint_request rq = root_request();
+
+	rq.ttl = ttl;
+	rq.holder = &holder;
+	return rq;
+}
+
+START_TEST(a_renewal_is_a_new_credential)
+{
+	struct mint_request rq = held_request(60);
+	scoped(minted_clear) struct minted m = {0}, next = {0};
+	struct identity id;
+
+	mint_ok(&rq, &m);
+	rq = again(&m, 60);
+	ck_assert_int_eq(renew_at(NOW + 40, &rq, &next), RENEWED);
+	ck_assert_uint_eq(next.n, 1);
+	ck_assert_str_ne(next.issued[0].credential.jti, m.identity.id);
+	ck_assert_str_eq(next.identity.id, m.identity.id);
+	ck_assert_str_eq(next.identity.scope, m.identity.scope);
+	ck_assert_int_eq(next.identity.expires_at, NOW + 100);
+	ck_assert_int_eq(ledger_find(lc.ledger, m.identity.id, &id, &e), 0);
+	ck_assert_int_eq(id.expires_at, NOW + 100);
+	identity_clear(&id);
+	ck_assert_int_eq(events(EVENT_RENEWED).n, 1);
+	ck_assert_str_eq(
+	    events(EVENT_RENEWED).why, next.issued[0].credential.jti);
+	/* The superseded one is valid to its own exp. */
+	verdict_is(&m, JWT_VALID);
+	lifecycle_set_now(&lc, (NOW + 60) * 1000);
+	verdict_is(&m, JWT_EXPIRED);
+	verdict_is(&next, JWT_VALID);
+}
+END_TEST
+
+START_TEST(revoking_ends_superseded_tokens_too)
+{
+	struct mint_request rq = held_request(60);
+	scoped(minted_clear) struct minted m = {0}, next = {0};
+
+	mint_ok(&rq, &m);
+	rq = again(&m, 60);
+	ck_assert_int_eq(renew_at(NOW + 40, &rq, &next), RENEWED);
+	revoke_run(m.identity.id, false);
+	verdict_is(&m, JWT_REVOKED);
+	verdict_is(&next, JWT_REVOKED);
+	minted_clear(&next);
+	ck_assert_int_eq(renew_at(NOW + 41, &rq, &next), RENEWAL_OVER);
+	ck_assert_int_eq(events(EVENT_RENEWED).n, 1);
+}
+END_TEST
+
+START_TEST(a_renewal_must_gain_a_tenth)
+{
+	struct mint_request rq = held_request(60);
+	scoped(minted_clear) struct minted m = {0}, next = {0};
+
+	mint_ok(&rq, &m);
+	rq = again(&m, 60);
+	ck_assert_int_eq(renew_at(NOW + 5, &rq, &next), RENEWAL_TOO_SOON);
+	ck_assert_int_eq(renew_at(NOW + 6, &rq, &next), RENEWED);
+}
+END_TEST
+
+START_TEST(max_life_ends_renewals)
+{
+	struct mint_request rq = held_request(60);
+	scoped(minted_clear) struct minted m = {0}, next = {0};
+
+	rq.max_life = 90;
+	mint_ok(&rq, &m);
+	rq = again(&m, 60);
+	rq.max_life = 90;
+	ck_assert_int_eq(
+	    lifecycle_last_expiry(&lc, &rq, &m.identity), NOW + 90);
+	ck_assert_int_eq(renew_at(NOW + 40, &rq, &next), RENEWED);
+	ck_assert_int_eq(next.identity.expires_at, NOW + 90);
+	minted_clear(&next);
+	ck_assert_int_eq(renew_at(NOW + 80, &rq, &next), RENEWAL_TOO_SOON);
+	ck_assert_int_eq(renew_at(NOW + 95, &rq, &next), RENEWAL_TOO_SOON);
+}
+END_TEST
+
+START_TEST(a_short_max_life_shortens_the_first)
+{
+	struct mint_request rq = held_request(60);
+	scoped(minted_clear) struct minted m = {0};
+
+	rq.max_life = 20;
+	mint_ok(&rq, &m);
+	ck_assert_int_eq(m.identity.expires_at, NOW + 20);
+}
+END_TEST
+
+/* Whoever slept past its exp with the machine lives again; what was revoked
+ * or closed meanwhile does not. */
+START_TEST(an_expired_run_comes_back_by_renewal)
+{
+	struct mint_request rq = held_request(60);
+	scoped(minted_clear) struct minted m = {0}, other = {0}, next = {0};
+
+	mint_ok(&rq, &m);
+	lifecycle_set_now(&lc, (NOW + 500) * 1000);
+	rq = root_request();
+	mint_ok(&rq, &other); /* whose housekeeping closes expired rows */
+	rq = again(&m, 60);
+	ck_assert_int_eq(renew_at(NOW + 500, &rq, &next), RENEWED);
+	verdict_is(&next, JWT_VALID);
+	verdict_is(&m, JWT_EXPIRED);
+}
+END_TEST
+
+START_TEST(a_renewal_is_capped_by_the_parent)
+{
+	struct mint_request rq = held_request(100);
+	scoped(minted_clear) struct minted root = {0}, child = {0}, next = {0};
+
+	mint_ok(&rq, &root);
+	rq = child_of(&root);
+	rq.holder = held_request(0).holder;
+	rq.scope = "repo:read";
+	rq.audiences = only(AUD);
+	rq.ttl = 60;
+	mint_ok(&rq, &child);
+	rq.id = child.identity.id;
+	ck_assert_int_eq(renew_at(NOW + 50, &rq, &next), RENEWED);
+	ck_assert_int_eq(next.identity.expires_at, NOW + 100);
+	ck_assert(next.cut_short);
+	minted_clear(&next);
+	ck_assert_int_eq(renew_at(NOW + 80, &rq, &next), RENEWAL_TOO_SOON);
+	ck_assert_int_eq(renew_at(NOW + 100, &rq, &next), RENEWAL_WAITS);
+	{ /* The parent first, then the child. */
+		struct mint_request parent = again(&root, 100);
+
+		ck_assert_int_eq(renew_at(NOW + 110, &parent, &next), RENEWED);
+		minted_clear(&next);
+	}
+	ck_assert_int_eq(renew_at(NOW + 111, &rq, &next), RENEWED);
+	verdict_is(&next, JWT_VALID);
+	minted_clear(&next);
+	ck_assert_uint_eq(revoke_run(root.identity.id, true), 1);
+	ck_assert_int_eq(renew_at(NOW + 160, &rq, &next), RENEWAL_OVER);
+}
+END_TEST
+
+START_TEST(a_renewal_is_signed_by_the_key_of_its_time)
+{
+	struct mint_request rq = held_request(60);
+	scoped(minted_clear) struct minted m = {0}, next = {0};
+	struct key_row row;
+
+	mint_ok(&rq, &m);
+	ck_assert_int_eq(ledger_begin(lc.ledger, NOW, &e), 0);
+	ck_assert_int_eq(
+	    keystore_rotate(lc.keys, KEY_ES256, true, &row, &e), 0);
+	ck_assert_int_eq(ledger_commit(lc.ledger, &e), 0);
+	rq = again(&m, 60);
+	ck_assert_int_eq(renew_at(NOW + 40, &rq, &next), RENEWED);
+	ck_assert_str_eq(next.issued[0].credential.kid, row.kid);
+	ck_assert_str_ne(m.issued[0].credential.kid, row.kid);
+	verdict_is(&next, JWT_VALID);
+}
+END_TEST
+
+/* --- preview ---------------------------------------------------------- */
+
+START_TEST(a_preview_writes_nothing)
+{
+	struct mint_request rq = root_request();
+	scoped(minted_clear) struct minted root = {0}, m = {0};
+	scoped(free_json) cJSON *claims = NULL;
+	int64_t before, after;
+
+	mint_ok(&rq, &root);
+	ck_assert_int_eq(ledger_epoch(lc.ledger, &before, &e), 0);
+	rq = child_of(&root);
+	rq.audiences = only(AUD);
+	rq.scope = "repo:read";
+	ck_assert_msg(lifecycle_preview(&lc, &rq, &m, &claims, &e) == 0, "%s",
+	    e.text);
+	ck_assert_int_eq(cJSON_GetArraySize(claims), 1);
+	ck_assert_str_eq(
+	    json_string(cJSON_GetArrayItem(claims, 0), "scope"), "repo:read");
+	ck_assert_str_eq(json_string(cJSON_GetArrayItem(claims, 0), "txn"),
+	    root.identity.id);
+	minted_clear(&m);
+	free_json(&claims);
+	rq.scope = "admin";
+	ck_assert_int_eq(lifecycle_preview(&lc, &rq, &m, &claims, &e), -1);
+	ck_assert_int_eq(e.code, ERR_DENIED);
+	ck_assert_int_eq(ledger_epoch(lc.ledger, &after, &e), 0);
+	ck_assert_int_eq(before, after);
 }
 END_TEST
 
@@ -979,6 +1267,17 @@ main(void)
 	tcase_add_test(t, verdicts_have_their_words);
 	tcase_add_test(t, revoking_ends_the_descendants);
 	tcase_add_test(t, an_end_is_idempotent);
+	tcase_add_test(t, each_audience_has_its_credential);
+	tcase_add_test(t, one_audience_too_many_refuses_all);
+	tcase_add_test(t, a_renewal_is_a_new_credential);
+	tcase_add_test(t, revoking_ends_superseded_tokens_too);
+	tcase_add_test(t, a_renewal_must_gain_a_tenth);
+	tcase_add_test(t, max_life_ends_renewals);
+	tcase_add_test(t, a_short_max_life_shortens_the_first);
+	tcase_add_test(t, an_expired_run_comes_back_by_renewal);
+	tcase_add_test(t, a_renewal_is_capped_by_the_parent);
+	tcase_add_test(t, a_renewal_is_signed_by_the_key_of_its_time);
+	tcase_add_test(t, a_preview_writes_nothing);
 	tcase_add_test(t, a_sweep_ends_the_dead_and_spares_the_living);
 	tcase_add_test(t, a_sweep_ends_the_dead_that_expired);
 	tcase_add_test(t, a_sweep_goes_on_after_a_failure);
