@@ -210,7 +210,9 @@ END_TEST
 
 START_TEST(only_root_may_switch)
 {
-	if (geteuid() == 0) {
+	uid_t we = geteuid();
+
+	if (we == 0) {
 		ck_assert_int_eq(account_check_switch(&e), 0);
 		ck_assert_int_eq(seteuid(65534), 0);
 	}
@@ -218,6 +220,7 @@ START_TEST(only_root_may_switch)
 	ck_assert_int_eq(e.code, ERR_DENIED);
 	ck_assert_str_eq(
 	    e.text, "only root can run a command as another user");
+	ck_assert_int_eq(seteuid(we), 0);
 }
 END_TEST
 

@@ -455,14 +455,13 @@ END_TEST
 /* What a row names is removed only where the name is that of a run. */
 START_TEST(names_of_runs)
 {
-	static const char *const bad[] = {ID "-", ID "x", ID SECRET,
-	    ID "-" SECRET "0", ID "_" SECRET, ID "-" SECRET "-" SECRET,
-	    ID "-8ZZZZZZZZZZZZZZZZZZZZZZZZZ", ID "-7zzzzzzzzzzzzzzzzzzzzzzzzz",
-	    ID "-IIIIIIIIIIIIIIIIIIIIIIIIII", "-" SECRET, ""};
+	static const char *const after_id[] = {"-", "x", SECRET, "-" SECRET "0",
+	    "_" SECRET, "-" SECRET "-", "-8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+	    "-7zzzzzzzzzzzzzzzzzzzzzzzzz", "-IIIIIIIIIIIIIIIIIIIIIIIIII"};
 
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+	for (size_t i = 0; i < sizeof after_id / sizeof *after_id; i++) {
 		scoped(free_string) char *path =
-		    xasprintf("%s/%s", folder, bad[i]);
+		    xasprintf("%s/" ID "%s", folder, after_id[i]);
 
 		mkdir(path, 0700);
 		ck_assert_int_eq(tokendir_remove(path, &e), -1);
