@@ -2,12 +2,14 @@
  * bench - times whole processes in turn: A B C A B C ..., so that drift of the
  * machine falls on all alike and the ratio within a round holds.
  *
- *	bench ROUNDS FOLDER < commands
+ *	bench ROUNDS FOLDER LOOPS < commands
  *
  * Each line of `commands' is "label<TAB>word<TAB>word..."; a word @FILE is
  * line ROUND of FILE. The label F, alone, is an append of 200 bytes with
  * fdatasync to a file in FOLDER after 3 ms of rest. Prints one line a round
  * and command: round, label, microseconds, peak kilobytes, exit status.
+ * LOOPS processes do this side by side, and count their rounds on from each
+ * other's.
  */
 #include <fcntl.h>
 #include <spawn.h>
@@ -124,23 +126,39 @@ read_commands(struct command *all)
 	return n;
 }
 
+static void
+loop(const struct command *all, int n, int first, int rounds,
+    const char *folder)
+{
+	posix_spawn_file_actions_t fa;
+
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
+	for (int round = first; round < first + rounds; round++)
+		for (int i = 0; i < n; i++)
+			if (all[i].words[1] == NULL)
+				append(folder, round);
+			else
+				run(&all[i], round, &fa);
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct command all[MAX_COMMANDS];
-	posix_spawn_file_actions_t fa;
-	int n;
+	int n, rounds, status, failed = 0;
 
-	if (argc != 3)
-		die("usage: bench ROUNDS FOLDER < commands");
+	if (argc != 4)
+		die("usage: bench ROUNDS FOLDER LOOPS < commands");
 	n = read_commands(all);
-	posix_spawn_file_actions_init(&fa);
-	posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
-	for (int round = 0; round < atoi(argv[1]); round++)
-		for (int i = 0; i < n; i++)
-			if (all[i].words[1] == NULL)
-				append(argv[2], round);
-			else
-				run(&all[i], round, &fa);
-	return 0;
+	rounds = atoi(argv[1]);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* lines of loops stay whole */
+	for (int k = 0; k < atoi(argv[3]); k++)
+		if (fork() == 0) {
+			loop(all, n, k * rounds, rounds, argv[2]);
+			return 0;
+		}
+	while (wait(&status) > 0)
+		failed |= status;
+	return failed != 0;
 }
