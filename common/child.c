@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -100,6 +101,14 @@ report(int fd, enum step step, int error)
 	_exit(127);
 }
 
+/* A folder of the PATH that is closed to us, as root's often are to another
+ * user, does not hold what we look for. Not so one that was named. */
+static bool
+is_out_of_reach(const char *path, const char *name)
+{
+	return strchr(name, '/') == NULL && access(path, F_OK) < 0;
+}
+
 /* What was found but could not be run outweighs what was not found. */
 static int
 try_exec(const struct child_setup *s, const struct candidates *c)
@@ -112,6 +121,9 @@ try_exec(const struct child_setup *s, const struct candidates *c)
 			c->shell_argv[1] = c->paths[i];
 			execve("/bin/sh", c->shell_argv, s->envp);
 		}
+		if (errno == EACCES &&
+		    is_out_of_reach(c->paths[i], s->argv[0]))
+			continue;
 		if (errno != ENOENT && errno != ENOTDIR)
 			error = errno;
 		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)

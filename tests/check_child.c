@@ -248,8 +248,9 @@ to_stdout(void *arg)
 static int
 start_as(const struct account *who, char *program, int *out)
 {
+	scoped(free_string) char *path = xasprintf("PATH=/nowhere:%s", dir);
 	char *argv[] = {program, (char[]){"report"}, NULL};
-	char *envp[] = {NULL};
+	char *envp[] = {path, NULL};
 	int ends[2], rc;
 	struct child_setup s = {.argv = argv,
 	    .envp = envp,
@@ -322,6 +323,17 @@ START_TEST(the_program_is_looked_for_as_that_user)
 	ck_assert_int_eq(chmod(dir, 0755), 0);
 	ck_assert_int_eq(start_as(&user, path, &out), -1);
 	refused(126);
+	close(out);
+	ck_assert_int_eq(start_as(&user, (char[]){"private"}, &out), -1);
+	refused(126);
+	close(out);
+	/* What a closed folder holds was named, or was not found. */
+	ck_assert_int_eq(chmod(dir, 0700), 0);
+	ck_assert_int_eq(start_as(&user, path, &out), -1);
+	refused(126);
+	close(out);
+	ck_assert_int_eq(start_as(&user, (char[]){"private"}, &out), -1);
+	refused(127);
 	close(out);
 	ck_assert_int_eq(start_as(NULL, path, &out), 0);
 	ck_assert_int_eq(exit_of(pid), 0);
