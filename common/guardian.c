@@ -24,11 +24,16 @@
 
 /* --- talking to front ------------------------------------------------- */
 
+/* A front that was stopped reads nothing. What it is told in passing must not
+ * hold up who has to revoke, and is then lost; how it went is waited with. */
 void
 guardian_tell(const struct guardian *g, const struct guardian_message *m)
 {
-	while (send(g->sock, m, sizeof *m, MSG_NOSIGNAL) < 0 &&
-	    errno == EINTR)
+	bool in_passing = m->kind == GUARDIAN_WARNING ||
+	    m->kind == GUARDIAN_ERROR || m->kind == GUARDIAN_EVENT;
+	int flags = MSG_NOSIGNAL | (in_passing ? MSG_DONTWAIT : 0);
+
+	while (send(g->sock, m, sizeof *m, flags) < 0 && errno == EINTR)
 		;
 }
 

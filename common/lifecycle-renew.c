@@ -92,8 +92,11 @@ renew(struct mint *m, enum renewal *what, struct err *e)
 		&m->ops, e) < 0 ||
 	    ledger_begin(l, m->now, e) < 0)
 		return -1;
+	/* It may be this transaction that found the ledger restored, and
+	 * revoked all: that is kept. */
 	if (in_transaction(m, what, e) < 0 ||
-	    (*what == RENEWED && ledger_commit(l, e) < 0)) {
+	    ((*what == RENEWED || *what == RENEWAL_OVER) &&
+		ledger_commit(l, e) < 0)) {
 		ledger_rollback(l);
 		return -1;
 	}
