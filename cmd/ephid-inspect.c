@@ -13,7 +13,7 @@
 static const char help[] =
     "usage: ephid-inspect [OPTIONS] [OPERAND...]\n"
     "       ephid-inspect --list | --tree [ID] | --events [ID] [OPTIONS]\n"
-    "       ephid-inspect --decode [FILE | -]\n"
+    "       ephid-inspect --receipt ID|FILE | --decode [FILE | -]\n"
     "\n"
     "Verifies tokens and shows identities. An OPERAND is an id, the last 6 or\n"
     "more characters of one, a file with a token (its path has a /), or - for\n"
@@ -35,6 +35,7 @@ static const char help[] =
     "      --events         what happened, as JSON lines\n"
     "      --since DURATION no longer ago than that\n"
     "      --follow         go on with what happens from now\n"
+    "      --receipt        how a run, and each of its credentials, ended\n"
     "\n"
     "      --home DIR       keys and ledger\n"
     "  -j, --json           a JSON record a line\n"
@@ -42,10 +43,10 @@ static const char help[] =
     "  -h, --help           this text\n"
     "  -V, --version        the version\n"
     "\n"
-    "Status: 0 valid or active, 1 not, or not found; 2 usage, 3 the system\n"
-    "failed.\n";
+    "Status: 0 valid, active or (--receipt) all over; 1 not, or not found;\n"
+    "2 usage, 3 the system failed.\n";
 
-enum mode { MODE_OPERANDS, MODE_LIST, MODE_TREE, MODE_EVENTS, MODE_DECODE };
+enum mode { OPERANDS, LIST, TREE, EVENTS, DECODE, RECEIPT };
 enum { TEXT = CLI_FIRST, TEXTS = 9, OPT_FOLLOW = TEXT + TEXTS, OPT_MODE };
 
 static const char letters[] = "+:a:" CLI_SHORT;
@@ -61,10 +62,11 @@ static const struct option options[] = {
     {"task", required_argument, NULL, TEXT + 7},
     {"since", required_argument, NULL, TEXT + 8},
     {"follow", no_argument, NULL, OPT_FOLLOW},
-    {"list", no_argument, NULL, OPT_MODE + MODE_LIST},
-    {"tree", no_argument, NULL, OPT_MODE + MODE_TREE},
-    {"events", no_argument, NULL, OPT_MODE + MODE_EVENTS},
-    {"decode", no_argument, NULL, OPT_MODE + MODE_DECODE},
+    {"list", no_argument, NULL, OPT_MODE + LIST},
+    {"tree", no_argument, NULL, OPT_MODE + TREE},
+    {"events", no_argument, NULL, OPT_MODE + EVENTS},
+    {"decode", no_argument, NULL, OPT_MODE + DECODE},
+    {"receipt", no_argument, NULL, OPT_MODE + RECEIPT},
     CLI_LONG,
 };
 
@@ -81,15 +83,6 @@ static const char **const texts[TEXTS] = {&o.how.issuer, &o.how.jwks,
     &o.how.status, &o.how.policy, &o.which.state, &o.which.root, &o.which.agent,
     &o.which.task, &o.history.since};
 
-static void
-set_mode(enum mode mode)
-{
-	if (o.mode != MODE_OPERANDS && o.mode != mode)
-		cli_usage("--list, --tree, --events and --decode exclude "
-			  "each other");
-	o.mode = mode;
-}
-
 static bool
 take_option(int opt)
 {
@@ -99,10 +92,13 @@ take_option(int opt)
 		*texts[opt - TEXT] = optarg;
 	else if (opt == OPT_FOLLOW)
 		o.history.follow = true;
-	else if (opt > OPT_MODE && opt <= OPT_MODE + MODE_DECODE)
-		set_mode((enum mode)(opt - OPT_MODE));
-	else
+	else if (opt <= OPT_MODE || opt > OPT_MODE + RECEIPT)
 		return false;
+	else if (o.mode != OPERANDS && o.mode != (enum mode)(opt - OPT_MODE))
+		cli_usage("--list, --tree, --events, --receipt and --decode "
+			  "exclude each other");
+	else
+		o.mode = (enum mode)(opt - OPT_MODE);
 	return true;
 }
 
@@ -111,20 +107,20 @@ check_options(int operands)
 {
 	struct err e;
 
-	if (o.mode != MODE_OPERANDS && verification_is_asked(&o.how))
+	if (o.mode != OPERANDS && verification_is_asked(&o.how))
 		cli_usage("options of verifying go with operands alone");
-	if (o.mode != MODE_LIST && listing_is_narrowed(&o.which))
+	if (o.mode != LIST && listing_is_narrowed(&o.which))
 		cli_usage("--state, --root, --agent and --task go with "
 			  "--list");
-	if (o.mode != MODE_EVENTS && history_is_narrowed(&o.history))
+	if (o.mode != EVENTS && history_is_narrowed(&o.history))
 		cli_usage("--since and --follow go with --events");
 	if (verification_check(&o.how, &e) < 0 ||
 	    listing_check(&o.which, &e) < 0)
 		cli_usage("%s", e.text);
-	if (o.mode == MODE_LIST && operands > 0)
-		cli_usage("--list takes no operands");
-	if (o.mode != MODE_OPERANDS && operands > 1)
-		cli_usage("one operand at most");
+	if (o.mode == RECEIPT && operands == 0)
+		cli_usage("--receipt takes an id or a file");
+	if (o.mode != OPERANDS && operands > (o.mode != LIST))
+		cli_usage("one operand at most, and none with --list");
 }
 
 static void
@@ -145,14 +141,17 @@ run(struct lifecycle *lc, int n, char *const *operand)
 	struct outlet out = outlet_open(&o.common);
 
 	switch (o.mode) {
-	case MODE_LIST:
+	case LIST:
 		return listing_print_table(&o.which, lc, &out);
-	case MODE_TREE:
+	case TREE:
 		return listing_print_trees(operand[0], lc, &out);
-	case MODE_EVENTS:
+	case EVENTS:
 		return history_print(&o.history, operand[0], lc, &out);
-	case MODE_DECODE:
+	case DECODE:
 		return inspection_decode(n, operand, &out);
+	case RECEIPT:
+		return inspection_of_receipts(
+		    lc, clock_now_ms() / CLOCK_SECOND, n, operand, &out);
 	default:
 		return inspection_of_operands(&o.how, lc, n, operand, &out);
 	}
@@ -161,14 +160,15 @@ run(struct lifecycle *lc, int n, char *const *operand)
 int
 main(int argc, char **argv)
 {
-	bool home;
 	struct lifecycle lc;
 	struct err e;
+	bool home;
 	int status;
 
 	cli_start("ephid-inspect", 3);
 	parse(argc, argv);
-	home = o.how.jwks == NULL && o.mode != MODE_DECODE;
+	home = o.how.jwks == NULL && o.mode != DECODE &&
+	    !(o.mode == RECEIPT && inspection_is_file(argv[optind]));
 	if (verification_load_keys(&o.how, clock_now_ms(), &e) < 0 ||
 	    (home && cli_open(&lc, &o.common, LEDGER_WRITE, &e) < 0))
 		cli_die(&e);

@@ -2,14 +2,20 @@
 
 #include "inspection.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
+#include "io.h"
 #include "json.h"
 #include "jwt.h"
 #include "ledger.h"
+#include "receipt.h"
 #include "record.h"
+
+#define RECEIPT_MAX (16 << 20)
 
 struct inspection {
 	const struct verification *how;
@@ -18,7 +24,14 @@ struct inspection {
 	size_t seen; /* operands so far, lines of stdin among them */
 	bool many;        /* so that answers say what they are of */
 	const char *file; /* that of the operand at hand, or NULL */
+	int64_t now;      /* of receipts, which may come without a home */
 };
+
+bool
+inspection_is_file(const char *operand)
+{
+	return strchr(operand, '/') != NULL;
+}
 
 /* An empty stdin must not look like a yes. */
 static int
@@ -136,7 +149,7 @@ inspect_operand(const char *operand, void *arg)
 	struct err e;
 
 	in->seen++;
-	in->file = strchr(operand, '/') != NULL ? operand : NULL;
+	in->file = inspection_is_file(operand) ? operand : NULL;
 	if (in->file != NULL)
 		return verify_file(in, operand);
 	if (cli_is_token(operand)) {
@@ -210,4 +223,68 @@ inspection_decode(int n, char *const *operands, struct outlet *out)
 	if ((status = find_own(&own)) != 0)
 		return status;
 	return decode(&in, &own);
+}
+
+/* --- receipts ----------------------------------------------------------- */
+
+/* A pipe such as <(...) is waited for. */
+static int
+read_receipt(const char *path, cJSON **receipt, struct err *e)
+{
+	scoped(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	scoped(free_string) char *name = xasprintf("'%s'", path);
+	scoped(buf_free) struct buf text = {0};
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(
+		    e, ERR_MISSING, "cannot read %s: no such file", name);
+	if (fd < 0)
+		return err_sys(e, "cannot read %s", name);
+	if (io_read_all(fd, RECEIPT_MAX, name, &text, e) < 0)
+		return -1;
+	if (cli_is_token(buf_str(&text)))
+		return err_set(
+		    e, ERR_INVALID, "%s: a token, not a receipt", name);
+	if (receipt_parse(buf_str(&text), text.len, receipt, e) < 0)
+		return err_in(e, "%s", name);
+	return 0;
+}
+
+static int
+receipt_of_id(struct inspection *in, const char *operand, cJSON **receipt,
+    struct err *e)
+{
+	char id[ID_LEN + 1];
+
+	if (cli_is_token(operand))
+		return err_set(e, ERR_USAGE,
+		    "a token has no receipt; its run has, by its id");
+	if (lifecycle_resolve(in->lc, operand, id, e) < 0)
+		return -1;
+	return receipt_of(in->lc->ledger, id, in->now, receipt, e);
+}
+
+static int
+show_receipt(const char *operand, void *arg)
+{
+	struct inspection *in = arg;
+	scoped(free_json) cJSON *receipt = NULL;
+	struct err e;
+
+	in->seen++;
+	if ((inspection_is_file(operand)
+		    ? read_receipt(operand, &receipt, &e)
+		    : receipt_of_id(in, operand, &receipt, &e)) < 0)
+		return outlet_fail(&e);
+	outlet_show(in->out, receipt);
+	return receipt_is_over(receipt, in->now) ? 0 : 1;
+}
+
+int
+inspection_of_receipts(struct lifecycle *lc, int64_t now, int n,
+    char *const *operands, struct outlet *out)
+{
+	struct inspection in = {.lc = lc, .out = out, .now = now};
+
+	return each_operand(&in, n, operands, show_receipt);
 }

@@ -267,11 +267,11 @@ copy_members(cJSON *to, const cJSON *from, const struct member *members,
 			continue;
 		if (v == NULL)
 			return err_set(
-			    e, ERR_INVALID, "no receipt: no %s", m->name);
+			    e, ERR_INVALID, "not a receipt: no %s", m->name);
 		if (is_null ? m->need != MAY_BE_NULL
 			    : !is_of_kind(v, m->kind))
 			return err_set(e, ERR_INVALID,
-			    "no receipt: %s is not what it should be",
+			    "not a receipt: %s is not what it should be",
 			    m->name);
 		if (is_null)
 			json_add_null(to, m->name);
@@ -289,7 +289,7 @@ copy_credentials(cJSON *to, const cJSON *from, struct err *e)
 
 	json_add(to, "credentials", list);
 	if (!cJSON_IsArray(all))
-		return err_set(e, ERR_INVALID, "no receipt: no credentials");
+		return err_set(e, ERR_INVALID, "not a receipt: no credentials");
 	cJSON_ArrayForEach (c, all) {
 		cJSON *o = json_object();
 
@@ -308,7 +308,7 @@ check_version(const cJSON *receipt, struct err *e)
 
 	if (!cJSON_IsObject(receipt) ||
 	    json_int(receipt, "receipt", &version) < 0 || version < 1)
-		return err_set(e, ERR_INVALID, "no receipt");
+		return err_set(e, ERR_INVALID, "not a receipt");
 	if (version > FORMAT)
 		return err_set(
 		    e, ERR_INVALID, "a receipt of a newer version of ephid");
@@ -323,7 +323,7 @@ receipt_parse(const char *text, size_t len, cJSON **out, struct err *e)
 
 	*out = NULL;
 	if (from == NULL)
-		return err_in(e, "no receipt");
+		return err_in(e, "not a receipt");
 	if (check_version(from, e) < 0)
 		return -1;
 	o = json_object();

@@ -350,9 +350,9 @@ START_TEST(only_receipts_are_receipts)
 	static const struct {
 		const char *old, *new, *why;
 	} bad[] = {
-	    {"{\"receipt\":1,", "{", "no receipt"},
-	    {"\"receipt\":1", "\"receipt\":\"1\"", "no receipt"},
-	    {"\"receipt\":1", "\"receipt\":0", "no receipt"},
+	    {"{\"receipt\":1,", "{", "not a receipt"},
+	    {"\"receipt\":1", "\"receipt\":\"1\"", "not a receipt"},
+	    {"\"receipt\":1", "\"receipt\":0", "not a receipt"},
 	    {"\"receipt\":1", "\"receipt\":2", "newer version"},
 	    {"\"id\":\"" RUN "\",", "", "no id"},
 	    {"\"id\":\"" RUN "\"", "\"id\":\"x\"", "id is not"},
@@ -379,9 +379,9 @@ START_TEST(only_receipts_are_receipts)
 	    {"\"revocation\":\"none\"", "\"revocation\":\"maybe\"",
 		"revocation is not"},
 	    {"\"revocation\":\"none\",", "", "no revocation"},
-	    {"\"id\":", "\"id\":\"" SECOND "\",\"id\":", "no receipt: "},
-	    {"}]}", "}]", "no receipt: "},
-	    {"}]}", "}]}{}", "no receipt: "},
+	    {"\"id\":", "\"id\":\"" SECOND "\",\"id\":", "not a receipt: "},
+	    {"}]}", "}]", "not a receipt: "},
+	    {"}]}", "}]}{}", "not a receipt: "},
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
