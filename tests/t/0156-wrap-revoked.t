@@ -1,0 +1,113 @@
+#!/bin/sh
+# Revoked from outside: noticed within a second, and without polling.
+. "${srcdir:-.}/tests/lib.sh"
+mkfifo "$tmp/go"
+
+# start OPTION...: a run that says where its token is and waits for `go'.
+start() {
+	rm -f "$tmp/up"
+	ephid-wrap "$@" -- sh -c 'echo "$EPHID_ID $EPHID_TOKEN_FILE" >$1/up.new
+	    mv $1/up.new $1/up; read -r x <$1/go; exit 6' sh "$tmp" \
+	    2>"$tmp/said" 3>"$tmp/events" &
+	front=$!
+	wait_for 10 test -s "$tmp/up" || bail 'the command did not start'
+	read -r id file <"$tmp/up"
+	guardian=$(cat "/proc/$front/task/$front/children")
+	guardian=${guardian% }
+}
+finish() { echo >"$tmp/go"; wait "$front"; status=$?; }
+no_files() { [ ! -e "${file%/*}" ]; }
+# now_ms; took FROM: milliseconds.
+now_ms() { date +%s%3N; }
+
+start --status-fd 3
+ephid-revoke --reason 'it misbehaved' "$id" >/dev/null
+at=$(now_ms)
+wait_for 5 no_files; ok $? 'its token files go'
+took=$(($(now_ms) - at))
+[ "$took" -lt 1000 ]; ok $? "within a second ($took ms)"
+said() { grep -q revoked "$tmp/said" && grep -q '"revoked"' "$tmp/events"; }
+wait_for 5 said
+is "$(cat "$tmp/said")" "ephid-wrap: run $id was revoked: it misbehaved" \
+    'it is said, with the reason'
+like "$(grep '"revoked"' "$tmp/events")" \
+    "*\"id\":\"$id\"*\"reason\":\"it misbehaved\"*" 'and an event'
+kill -0 "$front"; ok $? 'the command goes on'
+finish
+is "$status" 6 'and its status is told'
+is "$(grep -c '"revoked"' "$tmp/events")" 1 'one event is enough'
+like "$(tail -n 1 "$tmp/events")" '*"event":"done"*"status":6*' 'done comes last'
+run ephid-inspect --receipt "$id"
+like "$out" '*it misbehaved*' 'the reason stays the first one'
+like "$out" '*6*' 'and the receipt has the status'
+
+# Others' commits are not ours.
+start
+ephid-mint >/dev/null
+run ephid-inspect --quiet "$id"
+[ -e "$file" ]; ok $? 'what others do touches nothing'
+
+# Idle it sleeps: no wake-up in two seconds. (The first look after the start
+# comes of itself.)
+switches() { sed -n 's/^voluntary_ctxt_switches:.//p' "/proc/$guardian/status"; }
+quiet() { was=$(switches); sleep 1; [ "$(switches)" = "$was" ]; }
+wait_for 10 quiet; ok $? 'it comes to rest'
+was=$(switches); sleep 2
+is "$(switches)" "$was" 'and does not wake while nothing happens'
+finish
+
+# A tree that is revoked ends every run in it.
+start
+PARENT=$file
+cat >"$tmp/child" <<'EOT'
+exec ephid-wrap --on-revoke kill -- sh -c 'echo "$EPHID_TOKEN_FILE" >$1/c.new
+    mv $1/c.new $1/child.up; exec sleep 1000' sh "$1"
+EOT
+EPHID_TOKEN_FILE=$PARENT sh "$tmp/child" "$tmp" 2>"$tmp/child.said" &
+child=$!
+wait_for 10 test -s "$tmp/child.up"
+ephid-revoke --quiet "$id"
+wait "$child"
+is "$?" 143 'a child that was asked to end with its identity does'
+like "$(cat "$tmp/child.said")" '*was revoked*' 'having said why'
+wait_for 2 no_files; ok $? 'the parent loses its files'
+finish
+
+# --on-revoke kill: TERM, its grace, KILL.
+start --on-revoke kill --grace 300ms
+ephid-revoke --quiet "$id"
+wait "$front"
+is "$?" 143 'with --on-revoke kill the command is ended'
+rm -f "$tmp/up"
+ephid-wrap --on-revoke kill --grace 300ms -- sh -c 'trap "" TERM
+    echo "$EPHID_ID" >$1/up.new; mv $1/up.new $1/up
+    while :; do sleep 0.05; done' sh "$tmp" 2>/dev/null &
+front=$!
+wait_for 10 test -s "$tmp/up"
+ephid-revoke --quiet "$(cat "$tmp/up")"
+wait "$front"
+is "$?" 137 'and killed, if it does not go'
+
+# --strict: a run that lost its identity is a failure.
+start --strict
+ephid-revoke --quiet "$id"
+wait_for 5 no_files
+finish
+is "$status" 125 'under --strict that is a failure'
+
+# Without inotify it looks once a second.
+if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
+	rm -f "$tmp/up"
+	strace -f -o /dev/null -e inject=inotify_init1:error=EMFILE \
+	    -e trace=inotify_init1 ephid-wrap -- sh -c \
+	    'echo "$EPHID_ID $EPHID_TOKEN_FILE" >$1/up.new; mv $1/up.new $1/up
+	    read -r x <$1/go' sh "$tmp" 2>/dev/null &
+	front=$!
+	wait_for 20 test -s "$tmp/up"
+	read -r id file <"$tmp/up"
+	ephid-revoke --quiet "$id"
+	wait_for 4 no_files; ok $? 'where nothing can be watched it looks'
+	finish
+else
+	skip 1 'no strace'
+fi
