@@ -345,6 +345,16 @@ START_TEST(nothing_else_is_read)
 }
 END_TEST
 
+/* It may have been renewed since. */
+START_TEST(one_that_lived_when_it_was_written_is_not_over)
+{
+	scoped(free_json) cJSON *receipt = NULL;
+
+	ok(parse(LIVES, &receipt));
+	ck_assert(!receipt_is_over(receipt, NOW + 900));
+}
+END_TEST
+
 START_TEST(only_receipts_are_receipts)
 {
 	static const struct {
@@ -417,6 +427,8 @@ main(void)
 	    t, what_could_not_be_revoked_lives_until_it_expires);
 	tcase_add_test(t, reads_back_what_was_written);
 	tcase_add_test(t, nothing_else_is_read);
+	tcase_add_test(
+	    t, one_that_lived_when_it_was_written_is_not_over);
 	tcase_add_test(t, only_receipts_are_receipts);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
