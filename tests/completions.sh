@@ -3,9 +3,11 @@
 #
 # A test sources lib.sh, says how its shell is asked, and then sources this:
 #
-#	offered() { ...; }	prints what may stand for the last word of the
+#	offered() { $as ...; }	prints what may stand for the last word of the
 #				line $1, one a line; as whole words
 #	. "$srcdir/tests/completions.sh"
+#
+# $as is nothing, or as_user; a file that the shell writes is in $(scratch).
 
 # offers LINE WORDS NAME: these and no others, in any order.
 offers() {
@@ -21,6 +23,8 @@ not_among() { # LINE WORD NAME
 	ok $? "$3"
 }
 
+as=
+scratch() { if [ -n "$as" ]; then echo "$user_home"; else echo "$tmp"; fi; }
 export PATH="$PATH:$tmp/bin"
 mkdir "$tmp/bin" "$tmp/work" "$tmp/work/sub"
 cd "$tmp/work" || bail 'no folder to work in'
@@ -77,6 +81,11 @@ ephid-revoke --quiet "$(cat "$tmp/dead")"
 offers 'ephid-revoke 0' "$live" 'ephid-revoke: what is live'
 offers 'ephid-inspect 0' "$live" 'ephid-inspect'
 offers 'ephid-inspect --tree 0' "$live" 'for --tree'
+offers 'ephid-inspect --events 0' "$live" 'for --events'
+offers 'ephid-inspect --list --root ' "$live" 'for --list --root'
+offers 'ephid-inspect --receipt 0' "$live $(cat "$tmp/dead")" \
+    'for --receipt what is over, too'
+offers 'ephid-inspect --receipt ./fi' ./file 'or a file'
 offers 'ephid-revoke --root ' "$live" 'for --root'
 offers 'ephid-revoke -- ' "$live" 'after --'
 offers "ephid-revoke $live 0" "$live" 'after another'
@@ -135,3 +144,36 @@ offers 'ephid-wrap ephid-wrap -q -- ephid-mint --fo' '--form --format' \
     'a wrap in a wrap'
 not_among 'ephid-wrap --task ephidtestcom' ephidtestcommand \
     'the argument of an option is no command'
+
+# Completing writes nothing: neither into a home where nothing is to be swept,
+# nor into one that cannot be written to.
+# SQLite's table of locks (-shm) is.
+state_of() {
+	(cd "$1" && find . ! -name '*-shm' -printf '%p %m %s %T@\n' | sort)
+}
+before=$(state_of "$EPHID_HOME")
+for line in 'ephid-revoke 0' 'ephid-inspect --receipt 0' \
+    'ephid-keygen --retire ' 'ephid-wrap --profile ' 'ephid-mint --'; do
+	offered "$line" >/dev/null
+done
+is "$(state_of "$EPHID_HOME")" "$before" 'nothing is written in a home'
+if can_as_user; then
+	h=$user_home/h
+	as_user ephid-mint --home "$h" --id-file "$user_home/id" \
+	    --output "$user_home/token"
+	as_user sh -c 'echo "{\"profiles\": {\"deploy\": {}}}" >"$1/config.json"' \
+	    - "$h"
+	as_user chmod -R a-w "$h"
+	before=$(state_of "$h")
+	as=as_user
+	offers "ephid-revoke --home $h 0" "$(cat "$user_home/id")" \
+	    'one that cannot be written to has ids'
+	offers "ephid-mint --home $h --profile " deploy 'and profiles'
+	kid=$(as_user ephid-keygen --home "$h" --list --json | field kid)
+	offers "ephid-keygen --home $h --retire " "$kid" 'and keys'
+	as=
+	is "$(state_of "$h")" "$before" 'and is as it was'
+	as_user chmod -R u+w "$h"
+else
+	skip 4 'no ordinary user can be had'
+fi

@@ -51,10 +51,17 @@ _ephid_ask()
 	"${program%ephid-*}$1" "${home[@]}" "${@:2}" 2>&1 </dev/null
 }
 
-_ephid_live_ids()
+# _ephid_ids STATE
+_ephid_ids()
 {
-	_ephid_ask ephid-inspect --list --json |
+	_ephid_ask ephid-inspect --list --state "$1" --json |
 	    sed -n 's/^{"id":"\([0-9A-Z]*\)".*/\1/p'
+}
+
+# A run is over when its receipt is wanted: the newest of all.
+_ephid_late_ids()
+{
+	_ephid_ids all | tail -n 100
 }
 
 _ephid_kids()
@@ -89,9 +96,11 @@ _ephid_value()
 	case ${wants[$1]},$1 in
 	FILE,*) _filedir ;;
 	DIR,*) _filedir -d ;;
-	ID,*) _ephid_reply "$(_ephid_live_ids)" ;;
+	ID,*) _ephid_reply "$(_ephid_ids active)" ;;
 	KID,*) _ephid_reply "$(_ephid_kids)" ;;
 	*,--profile) _ephid_reply "$(_ephid_profiles)" ;;
+	*,--user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
+	*,--keep) mapfile -t COMPREPLY < <(compgen -e -- "$cur") ;;
 	esac
 }
 
@@ -117,8 +126,10 @@ _ephid_operand()
 	ephid-inspect|ephid-revoke)
 		if [[ $cur == */* || $seen == *' --decode '* ]]; then
 			_filedir
+		elif [[ $seen == *' --receipt '* ]]; then
+			_ephid_reply "$(_ephid_late_ids)"
 		elif [[ $seen != *' --list '* ]]; then
-			_ephid_reply "$(_ephid_live_ids)"
+			_ephid_reply "$(_ephid_ids active)"
 		fi ;;
 	esac
 }

@@ -43,9 +43,19 @@ function __ephid_ask -a program name
     and $ask $__ephid_home $argv[3..] 2>&1 </dev/null
 end
 
-function __ephid_live_ids -a program
-    __ephid_ask $program ephid-inspect --list --json | string replace -rf \
+function __ephid_ids -a program state
+    __ephid_ask $program ephid-inspect --list --state $state --json |
+        string replace -rf \
         '^{"id":"([0-9A-Z]*)".*?"agent":"([A-Za-z0-9._/-]*)".*' '$1\t$2'
+end
+
+function __ephid_live_ids -a program
+    __ephid_ids $program active
+end
+
+# A run is over when its receipt is wanted: the newest of all.
+function __ephid_late_ids -a program
+    __ephid_ids $program all | tail -n 100
 end
 
 function __ephid_kids -a program
@@ -82,6 +92,10 @@ function __ephid_value -a program long cur
             __ephid_kids $program
         case '*,profile'
             __ephid_profiles $program
+        case '*,user'
+            __fish_complete_users
+        case '*,keep'
+            set -nx
     end
 end
 
@@ -99,6 +113,8 @@ function __ephid_operand -a program skip cur
         case '*ephid-inspect' '*ephid-revoke'
             if string match -q '*/*' -- $cur; or contains -- --decode $words
                 __fish_complete_path $cur
+            else if contains -- --receipt $words
+                __ephid_late_ids $program
             else if not contains -- --list $words
                 __ephid_live_ids $program
             end

@@ -33,5 +33,32 @@ for word in "${COMPREPLY[@]}"; do
 	printf '%s\n' "${word% }"
 done
 END
-offered() { bash --norc "$tmp/ask.bash" "$1" </dev/null; }
+offered() { $as bash --norc "$tmp/ask.bash" "$1" </dev/null; }
 . "$srcdir/tests/completions.sh"
+
+# In a terminal, where readline cuts the words and puts in what is offered;
+# the line is then made one that says itself.
+if command -v script >/dev/null; then
+	cat >"$tmp/rc" <<-'END'
+	. /usr/share/bash-completion/bash_completion
+	. "$srcdir/cmd/completions/ephid.bash"
+	bind 'set enable-bracketed-paste off'
+	PS1=
+	END
+	typed() { # LINE: as it stands after its TABs
+		printf '%s\001echo "[\005]"\nexit\n' "$1" |
+		    script -qec "bash --rcfile $tmp/rc -i" /dev/null |
+		    tr -d '\r' | sed -n 's/^\[\(.*\)\]$/\1/p'
+	}
+	tab=$(printf '\t')
+	is "$(typed "ephid-mint --form fed$tab--ali$tab")" \
+	    'ephid-mint --form federation --ali' 'a word is put in, and a blank'
+	is "$(typed "ephid-revoke $(echo "$live" | cut -c1-20)$tab")" \
+	    "ephid-revoke $live " 'an id'
+	is "$(typed "ephid-wrap -qt 5m ephidtestcom$tab")" \
+	    'ephid-wrap -qt 5m ephidtestcommand ' 'a command'
+	is "$(typed "ephid-mint --form=o$tab")" 'ephid-mint --form=oauth ' \
+	    'and what comes after ='
+else
+	skip 4 'no script'
+fi

@@ -4,7 +4,7 @@
 need fish
 
 offered() {
-	fish -c 'source $srcdir/cmd/completions/ephid.fish
+	$as fish -c 'source $srcdir/cmd/completions/ephid.fish
 	    complete -C $argv[1]' -- "$1" </dev/null | cut -f1
 }
 . "$srcdir/tests/completions.sh"

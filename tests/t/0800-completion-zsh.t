@@ -9,7 +9,7 @@ cat >"$tmp/inner.zsh" <<'END'
 PS1=
 fpath=($srcdir/cmd/completions $fpath)
 autoload -U compinit
-compinit -u -d $tmp/zcompdump
+compinit -u -d $offers.zcompdump
 compadd() {
 	local -a hits
 	if [[ " ${(pj: :)@[1,(i)(-|--)]}" == *' '-[OAD]* ]]; then
@@ -52,5 +52,5 @@ zpty -d z
 [[ ! -e $offers ]] || cat $offers
 END
 export tmp
-offered() { zsh -f "$tmp/ask.zsh" "$1" "$tmp/offers" </dev/null; }
+offered() { $as zsh -f "$tmp/ask.zsh" "$1" "$(scratch)/offers" </dev/null; }
 . "$srcdir/tests/completions.sh"
