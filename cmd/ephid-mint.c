@@ -20,6 +20,7 @@ static const char help[] =
     "  -p, --profile NAME      options from the configuration\n"
     "      --agent NAME        who runs (the user's name, or the parent's)\n"
     "      --task TEXT         what for\n"
+    "      --issuer NAME       local, the one there is\n"
     "      --form FORM         oauth or federation (oauth)\n"
     "      --subject WHAT      run or agent\n"
     "      --alg ALG           ES256, RS256 or Ed25519 (ES256)\n"

@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "io.h"
+#include "issuer.h"
 #include "scope.h"
 
 static struct {
@@ -86,20 +87,35 @@ say(const char *text)
 	fputs(line.ptr, stderr);
 }
 
+static void
+say_unless_quiet(const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (program.quiet || vasprintf(&text, fmt, ap) < 0)
+		return;
+	say(text);
+	free(text);
+}
+
 void
 cli_warn(const char *fmt, ...)
 {
-	char *text;
 	va_list ap;
 
 	program.warned = true;
-	if (program.quiet)
-		return;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) >= 0) {
-		say(text);
-		free(text);
-	}
+	say_unless_quiet(fmt, ap);
+	va_end(ap);
+}
+
+void
+cli_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_unless_quiet(fmt, ap);
 	va_end(ap);
 }
 
@@ -198,12 +214,12 @@ cli_common(struct common_options *o, int opt, const char *help)
 	}
 }
 
-static void
-push(cJSON **array, const char *value)
+void
+cli_push(cJSON **list, const char *value)
 {
-	if (*array == NULL && (*array = cJSON_CreateArray()) == NULL)
+	if (*list == NULL && (*list = cJSON_CreateArray()) == NULL)
 		abort();
-	json_push_string(*array, value);
+	json_push_string(*list, value);
 }
 
 bool
@@ -211,10 +227,10 @@ cli_mint_option(struct mint_options *o, int opt, const char *arg)
 {
 	switch (opt) {
 	case 'a':
-		push(&o->audiences, arg);
+		cli_push(&o->audiences, arg);
 		return true;
 	case CLI_MAY_AUDIENCE:
-		push(&o->may_audiences, arg);
+		cli_push(&o->may_audiences, arg);
 		return true;
 	case 's':
 		o->scope = arg;
@@ -242,6 +258,9 @@ cli_mint_option(struct mint_options *o, int opt, const char *arg)
 		return true;
 	case CLI_PARENT:
 		o->parent = arg;
+		return true;
+	case CLI_ISSUER:
+		o->issuer = arg;
 		return true;
 	case CLI_STRICT:
 		return o->strict = true;
@@ -276,18 +295,25 @@ cli_fill(const char **value, const cJSON *profile, const char *name)
 	*value = kept[n++] = buf_steal(&text);
 }
 
-static void
-fill_list(cJSON **list, const cJSON *profile, const char *name)
+void
+cli_fill_list(cJSON **list, const cJSON *profile, const char *name)
 {
 	const cJSON *m = json_get(profile, name), *item;
 
 	if (*list != NULL || m == NULL)
 		return;
 	if (cJSON_IsString(m))
-		push(list, m->valuestring);
+		cli_push(list, m->valuestring);
 	cJSON_ArrayForEach (item, m)
 		if (cJSON_IsString(item))
-			push(list, item->valuestring);
+			cli_push(list, item->valuestring);
+}
+
+void
+cli_fill_flag(bool *flag, const cJSON *profile, const char *name)
+{
+	if (cJSON_IsTrue(json_get(profile, name)))
+		*flag = true;
 }
 
 /* Set and not empty. */
@@ -315,8 +341,8 @@ cli_profile(const struct mint_options *o, const struct settings *settings)
 static void
 apply_profile(struct mint_options *o, const cJSON *p)
 {
-	fill_list(&o->audiences, p, "audience");
-	fill_list(&o->may_audiences, p, "may-audience");
+	cli_fill_list(&o->audiences, p, "audience");
+	cli_fill_list(&o->may_audiences, p, "may-audience");
 	cli_fill(&o->scope, p, "scope");
 	cli_fill(&o->ttl, p, "ttl");
 	cli_fill(&o->agent, p, "agent");
@@ -326,8 +352,7 @@ apply_profile(struct mint_options *o, const cJSON *p)
 	cli_fill(&o->alg, p, "alg");
 	cli_fill(&o->parent, p, "parent");
 	cli_fill(&o->issuer, p, "issuer");
-	if (cJSON_IsTrue(json_get(p, "strict")))
-		o->strict = true;
+	cli_fill_flag(&o->strict, p, "strict");
 }
 
 int64_t
@@ -408,11 +433,16 @@ check_words(const struct mint_options *o)
 {
 	scoped(buf_free) struct buf scope = {0};
 	scoped(free_string) char *agent = NULL;
+	const struct issuer_ops *ops;
 	struct err e;
 
 	if (o->scope != NULL && scope_parse(o->scope, &scope, &e) < 0)
 		cli_usage("%s", e.text);
 	if (o->agent != NULL && agent_parse(o->agent, &agent, &e) < 0)
+		cli_usage("%s", e.text);
+	if (o->task != NULL && note_check("task", o->task, &e) < 0)
+		cli_usage("%s", e.text);
+	if (o->issuer != NULL && issuer_find(o->issuer, &ops, &e) < 0)
 		cli_usage("%s", e.text);
 }
 

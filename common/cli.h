@@ -26,6 +26,7 @@ void cli_start(const char *program, int failure);
 
 const char *cli_program(void);
 void cli_warn(const char *fmt, ...) PRINTF(1, 2); /* nothing if --quiet */
+void cli_note(const char *fmt, ...) PRINTF(1, 2); /* the same, no warning */
 /* An error that does not end the program: the text, unless --quiet says that
  * a plain "no" needs none, and its exit status. */
 int cli_report(const struct err *e);
@@ -77,6 +78,7 @@ struct mint_options {
 	    {"alg", required_argument, NULL, CLI_ALG},                        \
 	    {"may-audience", required_argument, NULL, CLI_MAY_AUDIENCE},      \
 	    {"parent", required_argument, NULL, CLI_PARENT},                  \
+	    {"issuer", required_argument, NULL, CLI_ISSUER},                  \
 	    {"strict", no_argument, NULL, CLI_STRICT}
 enum {
 	CLI_AGENT = CLI_FIRST,
@@ -86,6 +88,7 @@ enum {
 	CLI_ALG,
 	CLI_MAY_AUDIENCE,
 	CLI_PARENT,
+	CLI_ISSUER,
 	CLI_STRICT,
 	CLI_OWN /* a program's own options begin here */
 };
@@ -93,13 +96,17 @@ enum {
  * program when there is none of that name. */
 const cJSON *cli_profile(
     const struct mint_options *o, const struct settings *settings);
-/* Takes the profile's value where the command line gave none; the profile
+/* Take the profile's value where the command line gave none; the profile
  * may be NULL. */
 void cli_fill(const char **value, const cJSON *profile, const char *name);
+void cli_fill_list(cJSON **list, const cJSON *profile, const char *name);
+void cli_fill_flag(bool *flag, const cJSON *profile, const char *name);
+/* Adds what an option that repeats says; NULL at first. */
+void cli_push(cJSON **list, const char *value);
 bool cli_mint_option(struct mint_options *o, int opt, const char *arg);
 /* Fills `rq' and reads the parent's token into *parent (--parent, else
  * $EPHID_TOKEN_FILE, else $EPHID_TOKEN), which rq borrows. Bad values end the
- * program. `profile_only' names may not stand in this program's profile use. */
+ * program. */
 void cli_mint_request(struct mint_options *o, const struct settings *settings,
     struct mint_request *rq, struct buf *parent);
 

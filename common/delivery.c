@@ -2,9 +2,7 @@
 
 #include "delivery.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -41,24 +39,6 @@ goes_to_stdout(const struct delivery *d)
 	return d->output == NULL || strcmp(d->output, "-") == 0;
 }
 
-/* Cheap, and before there is something to take back. */
-static int
-check_target(const char *path, struct err *e)
-{
-	scoped(free_string) char *copy = NULL;
-	struct stat st;
-
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return err_set(
-		    e, ERR_SYSTEM, "cannot write '%s': not a file", path);
-	copy = xstrdup(path);
-	if (*path == '\0')
-		errno = ENOENT;
-	if (*path == '\0' || access(dirname(copy), W_OK | X_OK) < 0)
-		return err_sys(e, "cannot write '%s'", path);
-	return 0;
-}
-
 static void
 warn_of_readers(void)
 {
@@ -77,9 +57,9 @@ delivery_check(const struct delivery *d, struct err *e)
 	    !is_format(d, "env") && !is_format(d, "header"))
 		return err_set(
 		    e, ERR_USAGE, "format: not token, json, env or header");
-	if (!goes_to_stdout(d) && check_target(d->output, e) < 0)
+	if (!goes_to_stdout(d) && io_check_target(d->output, e) < 0)
 		return -1;
-	if (d->id_file != NULL && check_target(d->id_file, e) < 0)
+	if (d->id_file != NULL && io_check_target(d->id_file, e) < 0)
 		return -1;
 	if (goes_to_stdout(d))
 		warn_of_readers();

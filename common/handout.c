@@ -10,12 +10,11 @@
 #include "origin.h"
 
 #define TOKEN_FILE "token"
-#define INDEX_FILE "index.json"
 
 /* --- files ------------------------------------------------------------ */
 
-static char *
-file_name(size_t i)
+char *
+handout_file(size_t i)
 {
 	return i == 0 ? xstrdup(TOKEN_FILE)
 		      : xasprintf(TOKEN_FILE "-%zu", i + 1);
@@ -46,7 +45,7 @@ handout_write(struct tokendir *d, const struct minted *m, struct err *e)
 	tokens = cJSON_AddArrayToObject(index, "tokens");
 	for (size_t i = 0; i < m->n; i++) {
 		const struct issued *one = &m->issued[i];
-		scoped(free_string) char *file = file_name(i);
+		scoped(free_string) char *file = handout_file(i);
 
 		if (tokendir_write(d, file, buf_str(&one->token),
 			one->token.len, e) < 0)
@@ -56,7 +55,7 @@ handout_write(struct tokendir *d, const struct minted *m, struct err *e)
 	}
 	json_print(index, &text);
 	buf_addc(&text, '\n');
-	return tokendir_write(d, INDEX_FILE, text.ptr, text.len, e);
+	return tokendir_write(d, HANDOUT_INDEX, text.ptr, text.len, e);
 }
 
 /* --- environment ------------------------------------------------------ */

@@ -21,6 +21,7 @@
 #define EPHID_HANDOUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "account.h"
 #include "env.h"
@@ -35,6 +36,10 @@ struct handout {
 	const cJSON *keep; /* array of globs for clean_env, or NULL */
 	const struct account *user; /* whose the command is; NULL: ours */
 };
+
+/* What the i-th file is called, from 0; the caller frees it. */
+char *handout_file(size_t i);
+#define HANDOUT_INDEX "index.json"
 
 /* The index comes last: what it names is there. */
 int handout_write(

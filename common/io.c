@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,22 @@ io_replace_file_of(int dirfd, const char *name, mode_t mode, uid_t uid,
 	const struct access as = {mode, uid, gid};
 
 	return replace_file(dirfd, name, &as, p, n, false, e);
+}
+
+int
+io_check_target(const char *path, struct err *e)
+{
+	scoped(free_string) char *copy = xstrdup(path);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(
+		    e, ERR_SYSTEM, "cannot write '%s': not a file", path);
+	if (*path == '\0')
+		errno = ENOENT;
+	if (*path == '\0' || access(dirname(copy), W_OK | X_OK) < 0)
+		return err_sys(e, "cannot write '%s'", path);
+	return 0;
 }
 
 int

@@ -45,6 +45,10 @@ int io_replace_file(int dirfd, const char *name, mode_t mode, const void *p,
 int io_replace_file_of(int dirfd, const char *name, mode_t mode, uid_t uid,
     gid_t gid, const void *p, size_t n, struct err *e);
 
+/* Could io_replace_file() put a file there, as far as can be told without
+ * writing? Asked before there is something to take back. */
+int io_check_target(const char *path, struct err *e);
+
 /* Flushes stdout and says whether everything reached it (a full disk, a
  * closed pipe): 0, or -1 with errno. */
 int io_flush_stdout(void);
