@@ -63,6 +63,53 @@ is "$status" 2 'a token on stdin is refused'
 like "$err" '*a token has no receipt*' 'in so many words'
 unlike "$out$err" '*eyJ*' 'and not echoed'
 
+# --- of a run that ended
+
+wrap() { run ephid-wrap --receipt "$tmp/wrap.json" "$@"; }
+of() { field "$1" <"$tmp/wrap.json"; } # of the run, not its credentials
+wrap --audience https://a.example --audience https://b.example -- \
+    sh -c 'ephid-inspect --quiet --receipt "$EPHID_ID"; echo $?; exit 7'
+is "$status,$out" 7,1 'while it runs its own receipt is a no'
+like "$(cat "$tmp/wrap.json")" '{"receipt":1,*"state":"revoked",*,"ended_at":"20*Z","exit_status":7,"signal":null,"revoked_at":*"reason":"the command ended","credentials":*"audience":"https://a.example"*"revocation":"done"*"audience":"https://b.example"*"revocation":"done"*' \
+    'then it has the status and all that the run held'
+is "$(wc -l <"$tmp/wrap.json")" 1 'in a line'
+is "$(stat -c %a "$tmp/wrap.json")" 600 'for nobody else'
+is "$(cat "$tmp/wrap.json")" \
+    "$(ephid-inspect --json --receipt "$(of id)")" \
+    'as the ledger has it, too'
+run ephid-inspect --quiet --home "$tmp/absent" --receipt "$tmp/wrap.json"
+is "$status" 0 'anywhere'
+first=$(of id)
+wrap sh -c 'kill -TERM $$'
+isnt "$(of id)" "$first" 'the next run replaces it'
+is "$(of exit_status),$(of signal)" null,TERM 'a signal has its name'
+is "$(of timed_out)" '' 'and is no time limit'
+wrap --timeout 50ms sleep 60
+is "$status" 124 'a run out of time'
+like "$(cat "$tmp/wrap.json")" '*"ended_at":"20*,"timed_out":true,"revoked_at":*' \
+    'says so'
+wrap "$tmp/nothing"
+is "$status" 127 'a command that is not there'
+like "$(cat "$tmp/wrap.json")" '*"state":"revoked"*"revocation":"done"*' \
+    'has a receipt, for it was minted for'
+
+# Nobody saw the end of one whose front and guardian were killed.
+ephid-wrap -- sh -c "echo \$EPHID_ID >$tmp/killed; exec sleep 60" 2>/dev/null &
+front=$!
+wait_for 10 test -s "$tmp/killed" || bail 'the run did not start'
+guardian=$(tr -d ' ' <"/proc/$front/task/$front/children")
+kill -STOP "$front" && kill -KILL "$guardian" "$front"
+wait "$front" 2>/dev/null
+swept() { # once the kernel is done with the two
+	ephid-revoke --quiet --sweep
+	ephid-inspect --quiet --receipt "$(cat "$tmp/killed")"
+}
+wait_for 10 swept
+ok $? 'a run that was swept is over'
+run ephid-inspect --json --receipt "$(cat "$tmp/killed")"
+like "$out" '*"ended_at":null,"exit_status":null,"signal":null,"revoked_at":"20*"reason":"swept: *"revocation":"done"*' \
+    'and its receipt says what is known'
+
 # --- what a ledger of version 1 has, which knows of no ends
 
 frozen=$srcdir/tests/vectors/v1
