@@ -45,6 +45,21 @@ is "$(names)" "$(sorted $base MY_TOKEN ${ours%% EPHID_TOKEN *} \
 run ephid-wrap --clean-env -- sh -c '[ -n "$(cat "$EPHID_TOKEN_FILE")" ]'
 is "$status" 0 'the token file is there'
 
+# The same from a profile, which the command line adds nothing to.
+echo '{"profiles":{"lean":{"clean-env":true,"keep":["AWS_*"]}}}' \
+    >"$EPHID_HOME/config.json"
+wrap ephid-wrap --profile lean -- env
+# shellcheck disable=SC2086
+is "$(names)" "$(sorted $base $ours AWS_KEY AWS_TOKEN)" 'as a profile says'
+rm "$EPHID_HOME/config.json"
+run ephid-wrap --keep 'AWS_*' -- true
+is "$status" 125 '--keep alone, which would keep what is kept, is refused'
+like "$err" "ephid-wrap: option '--keep': *" 'by name'
+for glob in '' 'A=b'; do
+	run ephid-wrap --clean-env --keep "$glob" -- true
+	is "$status" 125 "--keep '$glob' is refused"
+done
+
 # What made this mint possible goes, though --keep would have it.
 run ephid-wrap --env OUTER -- ephid-wrap --clean-env --keep 'OUT*' -- \
     sh -c 'echo "${OUTER-gone}"'
