@@ -394,9 +394,15 @@ free_ledger(struct ledger **l)
 }
 
 bool
+ledger_is_newer(const struct ledger *l)
+{
+	return l->schema > LEDGER_SCHEMA;
+}
+
+bool
 ledger_can_mint(const struct ledger *l)
 {
-	return !l->read_only && l->schema <= LEDGER_SCHEMA;
+	return !l->read_only && !ledger_is_newer(l);
 }
 
 bool

@@ -50,6 +50,7 @@ int ledger_open(const struct home *home, enum ledger_mode mode,
 void ledger_close(struct ledger *l); /* NULL is fine; rolls back */
 void free_ledger(struct ledger **l); /* for scoped() */
 bool ledger_can_mint(const struct ledger *l);
+bool ledger_is_newer(const struct ledger *l); /* than this program */
 bool ledger_is_read_only(const struct ledger *l);
 bool ledger_was_restored(struct ledger *l); /* true once after it happened */
 /* Rises with each commit of any process. */

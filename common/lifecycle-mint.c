@@ -528,6 +528,14 @@ record_failure(struct mint *m, const struct err *e)
 	}
 }
 
+static int
+refuse_newer(const struct lifecycle *lc, struct err *e)
+{
+	return err_set(e, ERR_SYSTEM,
+	    "home '%s' is of a newer version of ephid, which must mint here",
+	    lc->home.path);
+}
+
 int
 lifecycle_mint(struct lifecycle *lc, const struct mint_request *rq,
     struct minted *out, struct err *e)
@@ -540,11 +548,11 @@ lifecycle_mint(struct lifecycle *lc, const struct mint_request *rq,
 	int result;
 
 	*out = (struct minted){0};
+	if (ledger_is_newer(lc->ledger))
+		return refuse_newer(lc, e);
 	if (!ledger_can_mint(lc->ledger))
 		return err_set(e, ERR_SYSTEM,
-		    "home '%s' is of a newer version of ephid, which must "
-		    "mint here",
-		    lc->home.path);
+		    "home '%s' cannot be written to", lc->home.path);
 	result = mint(&m, e);
 	if (result == 0)
 		lifecycle_audit(lc, EVENT_MINTED, out->identity.id,
@@ -649,6 +657,8 @@ lifecycle_preview(struct lifecycle *lc, const struct mint_request *rq,
 
 	*out = (struct minted){0};
 	*claims = NULL;
+	if (lc->ledger != NULL && ledger_is_newer(lc->ledger))
+		return refuse_newer(lc, e);
 	result = preview(&m, list, e);
 	identity_clear(&m.parent);
 	if (result < 0) {
