@@ -197,7 +197,7 @@ io_check_target(const char *path, struct err *e)
 	scoped(free_string) char *copy = xstrdup(path);
 	struct stat st;
 
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return err_set(
 		    e, ERR_SYSTEM, "cannot write '%s': not a file", path);
 	if (*path == '\0')

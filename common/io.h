@@ -46,7 +46,8 @@ int io_replace_file_of(int dirfd, const char *name, mode_t mode, uid_t uid,
     gid_t gid, const void *p, size_t n, struct err *e);
 
 /* Could io_replace_file() put a file there, as far as can be told without
- * writing? Asked before there is something to take back. */
+ * writing? Asked before there is something to take back. A link would be
+ * replaced, and not what it leads to: /dev/stderr, for root. */
 int io_check_target(const char *path, struct err *e);
 
 /* Flushes stdout and says whether everything reached it (a full disk, a

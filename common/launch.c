@@ -235,6 +235,9 @@ check_receipt(struct launch *l)
 
 	if (l->asked.receipt == NULL)
 		return;
+	if (strcmp(l->asked.receipt, "-") == 0)
+		cli_usage("option '--receipt': not standard output, which is "
+			  "the command's");
 	l->receipt = receipt_target(l->asked.receipt, &e);
 	if (l->receipt == NULL)
 		refuse(&e);
