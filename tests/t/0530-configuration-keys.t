@@ -37,9 +37,10 @@ is "$(sed -n '/^Each file has these sections/,/^\.Bd/s/^\.Li \([a-z]*\).*/\1/p' 
 for program in ephid-mint ephid-wrap; do
 	$program --help | sed -n 's/^ *\(-[a-zA-Z], \)\{0,1\}--\([a-z-]*\).*/\2/p'
 done | grep -vxE 'profile|home|json|quiet|help|version' | sort -u >"$tmp/options"
-cut -d' ' -f1 "$tmp/profiles" | sort >"$tmp/members"
-is "$(comm -23 "$tmp/options" "$tmp/members")" '' \
-    'each long option is a member of a profile'
+# Those of issuers that this version has not can stand there already.
+cut -d' ' -f1 "$tmp/profiles" | grep -vxE 'for|with' | sort >"$tmp/members"
+is "$(cat "$tmp/members")" "$(cat "$tmp/options")" \
+    'the members of a profile are the long options'
 
 # TYPE_FORM and its like: --help's "a, b or c" are the words.
 words() { # OPTION
