@@ -62,12 +62,21 @@ offers 'ephid-inspect --status ' 'ledger none' '--status'
 offers 'ephid-inspect --status-policy ' 'require prefer skip' \
     '--status-policy'
 offers 'ephid-inspect --list --state ' 'active revoked expired all' '--state'
+offers 'ephid-wrap --stragglers ' 'kill wait leave' '--stragglers'
+offers 'ephid-wrap --on-revoke k' 'keep kill' '--on-revoke'
 offers 'ephid-mint --ttl ' '' 'a duration is for the user to say'
+offers 'ephid-wrap --status-fd ' '' 'so is a number'
+among 'ephid-wrap --user ro' root '--user: a user'
+not_among 'ephid-wrap --user fi' file 'and no file'
+export EPHIDTEST_KEPT=1
+offers 'ephid-wrap --clean-env --keep EPHIDTEST' EPHIDTEST_KEPT \
+    '--keep: a variable'
 
 among 'ephid-mint --output fi' file '--output: a file'
 among 'ephid-mint -qo fi' file 'as the last of a bundle'
 among 'ephid-inspect --jwks fi' file '--jwks: a file'
 among 'ephid-mint --parent ' file '--parent: a file'
+among 'ephid-wrap --receipt fi' file '--receipt: a file'
 offers 'ephid-inspect ./fi' ./file 'an operand with a slash: a file'
 offers 'ephid-inspect fi' '' 'without: none, it would be taken for an id'
 among 'ephid-inspect --decode fi' file 'but for --decode'
