@@ -156,15 +156,17 @@ renew(struct guardian *g)
 
 /* --- noticing --------------------------------------------------------- */
 
-/* What is queued is taken before the ledger is read, so that nothing falls in
- * between. */
+/* The watch begins, or what is queued is taken, before the ledger is read, so
+ * that nothing falls in between. */
 static void
 look(struct guardian *g)
 {
 	struct identity id = {0};
 	struct err e;
 
-	if (g->home_fd >= 0 && !watch_take(g->home_fd))
+	if (g->home_fd < 0)
+		watch_open(&g->lc.home, &g->home_fd, &e);
+	else if (!watch_take(g->home_fd))
 		close_fd(&g->home_fd);
 	g->look_at = g->home_fd < 0 ? in_ms(LOOK_EVERY_MS) : 0;
 	lifecycle_set_now(&g->lc, clock_now_ms());
@@ -179,11 +181,10 @@ guardian_keep_begin(struct guardian *g)
 {
 	struct err ignored;
 
-	if (watch_open(&g->lc.home, &g->home_fd, &ignored) < 0)
-		g->home_fd = -1;
 	if (timer_open_clock_watch(&g->clock_fd, &ignored) < 0)
 		g->clock_fd = -1;
-	/* What was written before the watch began is not told by it. */
+	/* The watch begins with the first look: to close one waits for the
+	 * kernel, 10 ms and more, which is the length of a short run. */
 	g->look_at = in_ms(LOOK_AFTER_MS);
 }
 
