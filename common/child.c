@@ -177,7 +177,6 @@ explain(const struct child_setup *s, const struct failure *f, int *status,
 {
 	const char *name = s->argv[0];
 
-
 	*status = 125;
 	errno = f->error;
 	if (f->step == STEP_GROUP)
@@ -197,16 +196,17 @@ explain(const struct child_setup *s, const struct failure *f, int *status,
 }
 
 /* End of file is the exec that closed the pipe. */
-static int
-await_exec(int fd, pid_t pid, const struct child_setup *s, int *status,
-    struct err *e)
+int
+child_await_exec(const struct child_setup *s, pid_t pid, int *exec_fd,
+    int *status, struct err *e)
 {
 	struct failure f;
 	ssize_t n;
 
 	do
-		n = read(fd, &f, sizeof f);
+		n = read(*exec_fd, &f, sizeof f);
 	while (n < 0 && errno == EINTR);
+	close_fd(exec_fd);
 	if (n == 0)
 		return 0;
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -220,25 +220,26 @@ await_exec(int fd, pid_t pid, const struct child_setup *s, int *status,
 
 int
 child_start(
-    const struct child_setup *s, pid_t *pid, int *status, struct err *e)
+    const struct child_setup *s, pid_t *pid, int *exec_fd, struct err *e)
 {
 	scoped(free_candidates) struct candidates c = {0};
-	scoped(close_fd) int from = -1;
 	pid_t self = getpid();
 	int ends[2];
 
-	*status = 125;
+	*exec_fd = -1;
 	find_candidates(&c, s->argv[0], s->envp);
 	make_shell_argv(&c, s->argv);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(e, "cannot make a pipe");
-	from = ends[0];
 	if ((*pid = fork()) < 0) {
+		err_sys(e, "cannot fork");
+		close(ends[0]);
 		close(ends[1]);
-		return err_sys(e, "cannot fork");
+		return -1;
 	}
 	if (*pid == 0)
 		become(s, &c, self, ends[1]);
 	close(ends[1]);
-	return await_exec(from, *pid, s, status, e);
+	*exec_fd = ends[0];
+	return 0;
 }

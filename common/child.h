@@ -29,10 +29,15 @@ struct child_setup {
 	void *arg;
 };
 
-/* 0 with *pid once the program runs. -1 with *status: 126 found but not
- * executable, 127 not found, 125 anything else; nothing is left behind. The
- * program is looked for in the PATH of envp. */
-int child_start(const struct child_setup *setup, pid_t *pid, int *status,
+/* Forks. *exec_fd, the caller's, becomes readable when the program runs or it
+ * is known that it will not: an exec can take as long as a file system likes.
+ * The program is looked for in the PATH of envp. */
+int child_start(const struct child_setup *setup, pid_t *pid, int *exec_fd,
     struct err *e);
+/* How that went; waits where *exec_fd is not readable yet, and closes it. 0:
+ * the program runs. -1 with *status: 126 found but not executable, 127 not
+ * found, 125 anything else; the child is gone and reaped. */
+int child_await_exec(const struct child_setup *setup, pid_t pid, int *exec_fd,
+    int *status, struct err *e);
 
 #endif

@@ -22,7 +22,8 @@ struct guardian {
 	struct lifecycle lc;
 	struct tokendir dir;
 	struct env env;
-	pid_t main; /* the command; 0 while it does not run */
+	pid_t main; /* the command */
+	int exec_fd; /* while it is not known whether it runs; then -1 */
 	struct outcome outcome;
 	siginfo_t main_end;
 	bool main_ended;
@@ -58,9 +59,12 @@ void guardian_end_command(struct guardian *g, int sig);
 
 /* Mints, writes the token files and builds the environment. */
 int guardian_prepare(struct guardian *g, struct err *e);
-/* Starts the command; *status is 125, 126 or 127 when that fails. */
+/* Starts the command, whose exec may take its time: exec_fd becomes readable
+ * when it is over. */
 int guardian_start(struct guardian *g, pid_t group,
-    const struct signals *caller, int *status, struct err *e);
+    const struct signals *caller, struct err *e);
+/* How that went; *status is 125, 126 or 127 when it failed. */
+int guardian_started(struct guardian *g, int *status, struct err *e);
 
 /* --- guardian-keep.c ------------------------------------------------- */
 

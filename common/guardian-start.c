@@ -109,30 +109,41 @@ check_front(const struct guardian *g, struct err *e)
 	return 0;
 }
 
-int
-guardian_start(struct guardian *g, pid_t group, const struct signals *caller,
-    int *status, struct err *e)
+static struct child_setup
+setup_of(const struct guardian *g)
 {
-	struct handover h = {caller, {g->lock, g->sock, g->signal_fd}};
-	struct child_setup setup = {.argv = g->rq->argv,
+	return (struct child_setup){.argv = g->rq->argv,
 	    .envp = g->env.list,
-	    .group = group,
 	    .user = g->rq->handout.user,
 	    .death_signal = SIGKILL,
-	    .prepare = hand_over,
-	    .arg = &h};
+	    .prepare = hand_over};
+}
 
-	*status = 125;
+int
+guardian_start(struct guardian *g, pid_t group, const struct signals *caller,
+    struct err *e)
+{
+	struct handover h = {caller, {g->lock, g->sock, g->signal_fd}};
+	struct child_setup setup = setup_of(g);
+
+	setup.group = group;
+	setup.arg = &h;
 	if (g->rq->strict && g->warned)
 		return err_set(e, ERR_DENIED,
 		    "a warning, and --strict: the command was not run");
 	if (check_front(g, e) < 0)
 		return -1;
-	if (child_start(&setup, &g->main, status, e) < 0) {
-		g->main = 0;
+	return child_start(&setup, &g->main, &g->exec_fd, e);
+}
+
+int
+guardian_started(struct guardian *g, int *status, struct err *e)
+{
+	const struct child_setup setup = setup_of(g);
+
+	if (child_await_exec(&setup, g->main, &g->exec_fd, status, e) < 0)
 		return -1;
-	}
-	if (group == 0)
+	if (getpgrp() != getpid())
 		setpgid(0, 0); /* settle() could not, for the command's sake */
 	env_free(&g->env);
 	descriptors_drop(g->inherited, -1);

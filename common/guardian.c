@@ -267,7 +267,7 @@ collect_command(struct guardian *g)
 {
 	siginfo_t si = {0};
 
-	if (g->main_ended ||
+	if (g->main_ended || g->exec_fd >= 0 ||
 	    waitid(P_PID, (id_t)g->main, &si, WEXITED | WNOHANG | WNOWAIT) <
 		0 ||
 	    si.si_pid != g->main)
@@ -418,6 +418,31 @@ is_over(const struct guardian *g)
 	    (g->rq->stragglers != STRAGGLERS_WAIT || !has_children());
 }
 
+static void
+announce_start(struct guardian *g)
+{
+	const struct guardian_message started = {.kind = GUARDIAN_STARTED};
+
+	guardian_tell(g, &started);
+	guardian_announce_plain(g, "started");
+	if (g->rq->timeout_ms != 0)
+		g->timeout_at = in_ms(g->rq->timeout_ms);
+}
+
+/* The exec is over, one way or the other. */
+static void
+begin(struct guardian *g)
+{
+	struct err e;
+	int status;
+
+	if (guardian_started(g, &status, &e) < 0)
+		fail(g, status, &e);
+	announce_start(g);
+	guardian_keep_begin(g);
+	ledger_rehearse_revocation(g->lc.ledger);
+}
+
 static _Noreturn void
 watch(struct guardian *g)
 {
@@ -427,7 +452,8 @@ watch(struct guardian *g)
 		    {.fd = g->timer_fd, .events = POLLIN},
 		    {.fd = g->clock_fd, .events = POLLIN},
 		    {.fd = g->look_at == 0 ? g->home_fd : -1,
-			.events = POLLIN}};
+			.events = POLLIN},
+		    {.fd = g->exec_fd, .events = POLLIN}};
 
 		collect_children(g);
 		if (is_over(g))
@@ -437,6 +463,8 @@ watch(struct guardian *g)
 		drain(g->signal_fd);
 		if (p[2].revents != 0)
 			g->timer_set = 0; /* it has fired */
+		if (p[5].revents != 0)
+			begin(g);
 		if (p[0].revents != 0 && !hear_front(g))
 			finish(g, "ephid-wrap was killed", true);
 		check_limits(g);
@@ -477,17 +505,6 @@ open_ledger(struct guardian *g, struct err *e)
 	return 0;
 }
 
-static void
-announce_start(struct guardian *g)
-{
-	const struct guardian_message started = {.kind = GUARDIAN_STARTED};
-
-	guardian_tell(g, &started);
-	guardian_announce_plain(g, "started");
-	if (g->rq->timeout_ms != 0)
-		g->timeout_at = in_ms(g->rq->timeout_ms);
-}
-
 _Noreturn void
 guardian_main(const struct run_request *rq, const char *id, int sock,
     int lock, pid_t group, const struct signals *caller,
@@ -502,19 +519,16 @@ guardian_main(const struct run_request *rq, const char *id, int sock,
 	    .timer_fd = -1,
 	    .home_fd = -1,
 	    .clock_fd = -1,
+	    .exec_fd = -1,
 	    .outcome.status = -1,
 	    .dir = {.fd = -1}};
 	struct err e = {0};
-	int status = 125;
 
 	if (rq->status_fd >= 0)
 		close(rq->status_fd); /* front's */
 	if (settle(&g, group, &e) < 0 || open_ledger(&g, &e) < 0 ||
 	    guardian_prepare(&g, &e) < 0 ||
-	    guardian_start(&g, group, caller, &status, &e) < 0)
-		fail(&g, status, &e);
-	announce_start(&g);
-	guardian_keep_begin(&g);
-	ledger_rehearse_revocation(g.lc.ledger);
+	    guardian_start(&g, group, caller, &e) < 0)
+		fail(&g, 125, &e);
 	watch(&g);
 }

@@ -40,6 +40,18 @@ teardown(void)
 	ck_assert_int_eq(system(cmd), 0);
 }
 
+/* Starts it and waits for the exec. */
+static int
+run(const struct child_setup *s)
+{
+	int exec_fd;
+
+	status = 125;
+	if (child_start(s, &pid, &exec_fd, &e) < 0)
+		return -1;
+	return child_await_exec(s, pid, &exec_fd, &status, &e);
+}
+
 static int
 start(const char *program, const char *path, pid_t group)
 {
@@ -49,7 +61,7 @@ start(const char *program, const char *path, pid_t group)
 	struct child_setup s = {.argv = argv, .envp = envp, .group = group};
 
 	snprintf(argv[0], 256, "%s", program);
-	return child_start(&s, &pid, &status, &e);
+	return run(&s);
 }
 
 static int
@@ -165,7 +177,7 @@ START_TEST(preparation_runs_and_descriptors_close)
 	char c;
 
 	ck_assert_int_eq(pipe2(ends, 0), 0);
-	ck_assert_int_eq(child_start(&s, &pid, &status, &e), 0);
+	ck_assert_int_eq(run(&s), 0);
 	ck_assert_int_eq(read(ends[0], &c, 1), 1);
 	ck_assert_int_ne(exit_of(pid), 0);
 	close(ends[0]);
@@ -191,7 +203,7 @@ dies_with_its_parent(const struct account *who)
 		    .user = who};
 
 		close(ends[0]);
-		if (child_start(&s, &pid, &status, &e) == 0)
+		if (run(&s) == 0)
 			raise(SIGKILL);
 		_exit(1);
 	}
@@ -260,7 +272,7 @@ start_as(const struct account *who, char *program, int *out)
 	    .arg = &ends[1]};
 
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-	rc = child_start(&s, &pid, &status, &e);
+	rc = run(&s);
 	close(ends[1]);
 	*out = ends[0];
 	return rc;

@@ -69,6 +69,24 @@ wait "$front"
 is "$(unrevoked)" 0 'and revokes, though the configuration was broken meanwhile'
 rm "$EPHID_HOME/config.json"
 
+# An exec can hang, in a file system that does not answer. Here it waits for
+# strace, which holds up the one of that path.
+if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
+	strace -f -o /dev/null -P /bin/true -e trace=execve \
+	    -e inject=execve:delay_enter=8000000 sh -c \
+	    'echo $$ >$1/front.pid; exec ephid-wrap -- /bin/true' sh "$tmp" \
+	    2>/dev/null &
+	strace=$!
+	held() { [ "$(unrevoked)" = 1 ]; }
+	wait_for 25 held; ok $? 'a command that is held up in its exec'
+	kill -KILL "$(cat "$tmp/front.pid")"
+	none() { [ "$(unrevoked)" = 0 ]; }
+	wait_for 2 none; ok $? 'does not keep its guardian from revoking'
+	wait "$strace" 2>/dev/null
+else
+	skip 2 'no strace'
+fi
+
 # Gone, or as good as: not every container's init reaps what comes to it.
 gone() { ! grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null; }
 
