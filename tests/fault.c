@@ -1,14 +1,15 @@
 /*
  * fault - runs a program and spoils one system call of one of its processes.
  *
- *	fault [-w front|guardian|only] [-k N | -e ERROR:N[:CALL]] [-c]
- *	      [-o FILE] [-t SECONDS] [--] COMMAND [ARG...]
+ *	fault [-w front|guardian|only] [-k N | -K N | -e ERROR:N[:CALL]]
+ *	      [-c] [-o FILE] [-t SECONDS] [--] COMMAND [ARG...]
  *
  * COMMAND is traced from its exec on: it is the front, and the first process
  * it forks is the guardian.  Nothing beneath the guardian is traced.  `only'
  * is a program that is alone.
  *
  *	-k N	the chosen process gets SIGKILL as it enters its N-th call
+ *	-K N	and the other one gets it too
  *	-e E:N	its N-th call is not made and fails with ERROR; with CALL only
  *		calls of that name are counted
  *	-c	names every call of the chosen process in FILE, in order
@@ -59,9 +60,9 @@ die(int status, const char *what)
 static _Noreturn void
 usage(void)
 {
-	fputs("usage: fault [-w front|guardian|only] [-k N | "
-	      "-e ERROR:N[:CALL]]\n             [-c] [-o FILE] [-t SECONDS] "
-	      "[--] COMMAND [ARG...]\n",
+	fputs("usage: fault [-w front|guardian|only]\n"
+	      "             [-k N | -K N | -e ERROR:N[:CALL]] [-c] [-o FILE]\n"
+	      "             [-t SECONDS] [--] COMMAND [ARG...]\n",
 	    stderr);
 	exit(OWN_FAILURE);
 }
@@ -201,7 +202,7 @@ struct process {
 
 struct fault {
 	enum { FRONT, GUARDIAN } who;
-	bool alone, kills, lists, reached;
+	bool alone, kills, kills_both, lists, reached;
 	int error;
 	long call, nth; /* call -1: any */
 	long counted, seen;
@@ -231,6 +232,9 @@ spoil(struct fault *f, struct process *p, long number)
 	f->reached = true;
 	f->spoiled = strdup(name_of(number));
 	take_time(&f->since);
+	for (int i = 0; f->kills_both && i < 2; i++)
+		if (f->process[i].pid != 0 && f->process[i].end < 0)
+			kill(f->process[i].pid, SIGKILL);
 	if (f->kills)
 		kill(p->pid, SIGKILL);
 	else if (skip_call(p->pid) < 0)
@@ -416,11 +420,14 @@ main(int argc, char **argv)
 	    .out = stderr};
 	int opt;
 
-	while ((opt = getopt(argc, argv, "+w:k:e:co:t:")) != -1)
+	while ((opt = getopt(argc, argv, "+w:k:K:e:co:t:")) != -1)
 		switch (opt) {
 		case 'w':
 			parse_who(&f, optarg);
 			break;
+		case 'K':
+			f.kills_both = true;
+			/* fall through */
 		case 'k':
 			f.kills = true;
 			f.nth = atol(optarg);
