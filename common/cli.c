@@ -87,6 +87,7 @@ say(const char *text)
 	fputs(line.ptr, stderr);
 }
 
+static void say_unless_quiet(const char *fmt, va_list ap) PRINTF(1, 0);
 static void
 say_unless_quiet(const char *fmt, va_list ap)
 {
