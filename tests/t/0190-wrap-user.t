@@ -100,10 +100,16 @@ stays|0' 'it reads its token files and adds or removes none'
 
 # A run in the background, that says where its folder is and waits.
 mkfifo "$tmp/said"
+mark=31415$$
+alive() { grep -laz "[3]${mark#3}" /proc/[0-9]*/cmdline 2>/dev/null; }
+kill_left() { # with a failure: what should have died
+	for p in $(alive | cut -d/ -f3); do kill -KILL "$p" 2>/dev/null; done
+}
+at_exit kill_left
 begin() { # USER
 	ephid-wrap --user "$1" -- sh -c \
-	    'echo "$$ $EPHID_TOKEN_DIR" >&3; exec 3>&-; exec sleep 600' \
-	    3>"$tmp/said" 2>"$tmp/err" &
+	    'echo "$$ $EPHID_TOKEN_DIR" >&3; exec 3>&-; exec sleep '$mark \
+	    3>"$tmp/said" >"$tmp/out" 2>"$tmp/err" &
 	front=$!
 	read -r command dir <"$tmp/said"
 	guardian=$(tr -d ' ' <"/proc/$front/task/$front/children")
@@ -210,13 +216,16 @@ else
 fi
 
 # --- ends ------------------------------------------------------------------
-begin "$lone"
-kill -KILL "$guardian"
-wait "$front" 2>/dev/null
-is $? 125 'without its guardian, front exits 125'
 gone() { ! grep -q '^State:.[^ZX]' "/proc/$command/status" 2>/dev/null; }
+# Front is stopped, for it would kill what the guardian left.
+begin "$lone"
+kill -STOP "$front"
+kill -KILL "$guardian"
 wait_for 3 gone
-ok $? 'the command of the other user died with it'
+ok $? 'without its guardian the command of another user dies'
+kill -CONT "$front"
+wait "$front" 2>/dev/null
+is $? 125 'and front exits 125'
 is "$(unrevoked)" 0 'and the run is revoked'
 [ ! -e "$dir" ]
 ok $? 'and its folder is gone'
