@@ -470,6 +470,9 @@ cli_mint_request(struct mint_options *o, const struct settings *settings,
     struct mint_request *rq, struct buf *parent)
 {
 	apply_profile(o, cli_profile(o, settings));
+	if (cJSON_GetArraySize(o->audiences) > AUDIENCES_MAX)
+		cli_usage("%d audiences: the most is %d",
+		    cJSON_GetArraySize(o->audiences), AUDIENCES_MAX);
 	check_audiences(o->audiences);
 	check_audiences(o->may_audiences);
 	check_words(o);

@@ -139,14 +139,60 @@ add_text(cJSON *o, const char *name, const char *text)
 		json_add_null(o, name);
 }
 
-static void
-add_strings(cJSON *o, const char *name, char *const *strings)
+static bool
+is_plain(const char *word)
 {
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_-./:=@%+,";
+
+	return *word != '\0' && word[strspn(word, plain)] == '\0';
+}
+
+/* As a shell would be given it, or nobody could see where a word ends. */
+static void
+add_quoted(const char *word, struct buf *out)
+{
+	if (is_plain(word)) {
+		buf_adds(out, word);
+		return;
+	}
+	buf_addc(out, '\'');
+	for (; *word != '\0'; word++)
+		if (*word == '\'')
+			buf_adds(out, "'\\''");
+		else
+			buf_addc(out, *word);
+	buf_addc(out, '\'');
+}
+
+static char *
+quote(char *const *argv)
+{
+	struct buf line = {0};
+
+	for (char *const *word = argv; *word != NULL; word++) {
+		if (word != argv)
+			buf_addc(&line, ' ');
+		add_quoted(*word, &line);
+	}
+	return buf_steal(&line);
+}
+
+/* Words for programs, a line for people. */
+static void
+add_command(cJSON *o, char *const *argv, bool json)
+{
+	scoped(free_string) char *line = quote(argv);
 	cJSON *list = NULL;
 
-	for (; *strings != NULL; strings++)
-		cli_push(&list, *strings);
-	add_list(o, name, list);
+	if (!json) {
+		json_add_string(o, "argv", line);
+		return;
+	}
+	for (; *argv != NULL; argv++)
+		cli_push(&list, *argv);
+	add_list(o, "argv", list);
 }
 
 static void
@@ -204,7 +250,7 @@ add_limits(cJSON *o, const struct run_request *rq, const struct lifecycle *lc,
 /* Takes the claims. */
 static cJSON *
 describe(const struct run_request *rq, const struct lifecycle *lc,
-    const struct minted *m, cJSON *claims)
+    const struct minted *m, cJSON *claims, bool json)
 {
 	const struct account *user = rq->handout.user;
 	cJSON *o = json_object();
@@ -214,7 +260,7 @@ describe(const struct run_request *rq, const struct lifecycle *lc,
 	json_add(o, "claims", claims);
 	add_files(o, m);
 	add_environment(o, rq, lc, m);
-	add_strings(o, "argv", rq->argv);
+	add_command(o, rq->argv, json);
 	add_text(o, "user", user != NULL ? user->name : NULL);
 	add_limits(o, rq, lc, m);
 	add_text(o, "receipt", rq->receipt);
@@ -256,7 +302,7 @@ rehearse(const struct run_request *rq, struct lifecycle *lc,
 
 	if (lifecycle_preview(lc, &rq->mint, &m, &claims, e) < 0)
 		return -1;
-	record = describe(rq, lc, &m, claims);
+	record = describe(rq, lc, &m, claims, o->json);
 	warn_of_expiry(rq, lc, &m);
 	if (rq->strict && cli_warned())
 		return err_set(e, ERR_DENIED,
