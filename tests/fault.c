@@ -2,7 +2,7 @@
  * fault - runs a program and spoils one system call of one of its processes.
  *
  *	fault [-w front|guardian|only] [-k N | -K N | -e ERROR:N[:CALL]]
- *	      [-c] [-o FILE] [-t SECONDS] [--] COMMAND [ARG...]
+ *	      [-a CALL] [-c] [-o FILE] [-t SECONDS] [--] COMMAND [ARG...]
  *
  * COMMAND is traced from its exec on: it is the front, and the first process
  * it forks is the guardian.  Nothing beneath the guardian is traced.  `only'
@@ -11,7 +11,10 @@
  *	-k N	the chosen process gets SIGKILL as it enters its N-th call
  *	-K N	and the other one gets it too
  *	-e E:N	its N-th call is not made and fails with ERROR; with CALL only
- *		calls of that name are counted
+ *		calls of that name are counted. close(2) is made all the same,
+ *		for Linux lets go of the descriptor whatever it answers, and
+ *		brk(2), which has no errors, does not move
+ *	-a CALL	counts from the first CALL of the front on: not what loads it
  *	-c	names every call of the chosen process in FILE, in order
  *	-o FILE	ends with the line "REACHED CALL MS CALLS FRONT GUARDIAN": yes
  *		or no; the call that was spoiled, or -; how long after it (or
@@ -61,8 +64,8 @@ static _Noreturn void
 usage(void)
 {
 	fputs("usage: fault [-w front|guardian|only]\n"
-	      "             [-k N | -K N | -e ERROR:N[:CALL]] [-c] [-o FILE]\n"
-	      "             [-t SECONDS] [--] COMMAND [ARG...]\n",
+	      "             [-k N | -K N | -e ERROR:N[:CALL]] [-a CALL]\n"
+	      "             [-c] [-o FILE] [-t SECONDS] [--] COMMAND [ARG...]\n",
 	    stderr);
 	exit(OWN_FAILURE);
 }
@@ -204,7 +207,9 @@ struct fault {
 	enum { FRONT, GUARDIAN } who;
 	bool alone, kills, kills_both, lists, reached;
 	int error;
+	long result;
 	long call, nth; /* call -1: any */
+	long after;     /* -1: it has begun */
 	long counted, seen;
 	const char *spoiled;
 	struct process process[2];
@@ -237,10 +242,12 @@ spoil(struct fault *f, struct process *p, long number)
 			kill(f->process[i].pid, SIGKILL);
 	if (f->kills)
 		kill(p->pid, SIGKILL);
-	else if (skip_call(p->pid) < 0)
+	else if (number != SYS_close && skip_call(p->pid) < 0)
 		die(OWN_FAILURE, "cannot spoil a call");
 	else
 		p->failing = true;
+	/* The C library looks for where the break is when it is told 0. */
+	f->result = number == SYS_brk ? 0 : -f->error;
 }
 
 static void
@@ -253,11 +260,15 @@ on_call(struct fault *f, struct process *p)
 		return; /* killed meanwhile */
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT && p->failing) {
 		p->failing = false;
-		set_result(p->pid, -f->error);
+		set_result(p->pid, f->result);
 	}
 	if (info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
 	number = (long)info.number;
+	if (f->after == number || f->who == GUARDIAN)
+		f->after = -1;
+	if (f->after != -1)
+		return;
 	f->seen++;
 	if (f->lists)
 		fprintf(f->out, "%s\n", name_of(number));
@@ -415,12 +426,13 @@ int
 main(int argc, char **argv)
 {
 	struct fault f = {.call = -1,
+	    .after = -1,
 	    .spoiled = "-",
 	    .process = {{.end = -1}, {.end = -1}},
 	    .out = stderr};
 	int opt;
 
-	while ((opt = getopt(argc, argv, "+w:k:K:e:co:t:")) != -1)
+	while ((opt = getopt(argc, argv, "+w:k:K:e:a:co:t:")) != -1)
 		switch (opt) {
 		case 'w':
 			parse_who(&f, optarg);
@@ -434,6 +446,9 @@ main(int argc, char **argv)
 			break;
 		case 'e':
 			parse_error(&f, optarg);
+			break;
+		case 'a':
+			f.after = number_of(calls, optarg);
 			break;
 		case 'c':
 			f.lists = true;
