@@ -109,7 +109,7 @@ open_home(struct lifecycle *lc, const struct options *o, bool is_child)
 		&e) == 0)
 		return;
 	if (is_child && e.code == ERR_MISSING)
-		err_in(&e, "parent token: wrong_issuer");
+		lifecycle_no_home(cli_homeless(&o->common), &e);
 	cli_die(&e);
 }
 

@@ -710,6 +710,14 @@ cli_user(void)
 	return number;
 }
 
+const char *
+cli_homeless(const struct common_options *o)
+{
+	return o->home == NULL && variable("EPHID_HOME") == NULL
+	    ? variable("EPHID_ID")
+	    : NULL;
+}
+
 void
 cli_settings(const struct common_options *o, struct settings *out)
 {

@@ -89,7 +89,7 @@ prepare(struct front *f, struct err *e)
 	if (home_open(path, create, &f->home, e) < 0)
 		return create || e->code != ERR_MISSING
 		    ? -1
-		    : err_in(e, "parent token: wrong_issuer");
+		    : lifecycle_no_home(f->rq->where.homeless, e);
 	if (take_id(f, e) < 0)
 		return -1;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)

@@ -88,6 +88,17 @@ lifecycle_open(
 	return 0;
 }
 
+int
+lifecycle_no_home(const char *homeless, struct err *e)
+{
+	char id[ID_LEN + 1];
+
+	if (homeless == NULL || id_parse(homeless, id) < 0)
+		return err_in(e, "parent token: wrong_issuer");
+	return err_set(e, ERR_INVALID,
+	    "run %s was given no home, so it can mint no children", id);
+}
+
 void
 lifecycle_close(struct lifecycle *lc)
 {

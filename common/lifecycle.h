@@ -43,6 +43,7 @@ struct lifecycle_where {
 	enum ledger_mode mode; /* LEDGER_CREATE makes a home too */
 	int64_t now_ms;
 	bool only_ends; /* runs, for which no configuration is needed */
+	const char *homeless; /* for lifecycle_no_home(); or NULL */
 };
 
 /* ERR_MISSING ("no home at '...'") unless it creates; a home that cannot be
@@ -50,6 +51,10 @@ struct lifecycle_where {
 int lifecycle_open(
     const struct lifecycle_where *where, struct lifecycle *out, struct err *e);
 void lifecycle_close(struct lifecycle *lc);
+/* Words, in *e, why a child finds no home. `homeless' is the run around us
+ * when it was given none (another user's, or with a clean environment);
+ * otherwise the parent's token is of another home. Always -1. */
+int lifecycle_no_home(const char *homeless, struct err *e);
 int64_t lifecycle_now(const struct lifecycle *lc); /* seconds */
 /* For who keeps it open: the time of what comes next. */
 void lifecycle_set_now(struct lifecycle *lc, int64_t now_ms);

@@ -19,7 +19,7 @@ stand_in(const struct run_request *rq, const struct settings *settings,
     struct lifecycle *lc, struct err *e)
 {
 	if (rq->where.mode != LEDGER_CREATE)
-		return err_in(e, "parent token: wrong_issuer");
+		return lifecycle_no_home(rq->where.homeless, e);
 	*lc = (struct lifecycle){.home.fd = -1,
 	    .settings = *settings,
 	    .program = rq->where.program,

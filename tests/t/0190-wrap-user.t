@@ -207,7 +207,9 @@ if ephid-wrap --user "$lone" -- ephid-mint --version >/dev/null 2>&1; then
 		said=$(cat "$tmp/inner.err")
 		one_line "$said"
 		ok $? 'but one line'
-		like "$said" "${inner%% *}: *" 'of what is wrong'
+		why='run * was given no home, so it can mint no children'
+		[ "$inner" != ephid-inspect ] || why="no home at '*'"
+		like "$said" "${inner%% *}: $why" 'of what is wrong'
 	done
 	[ ! -e "$(home_of "$lone")/.local/state/ephid" ]
 	ok $? 'and makes no home'
