@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,6 +54,81 @@ read_proc(const char *path, char *out, size_t n)
 	return 0;
 }
 
+/* --- a /proc of other numbers ----------------------------------------- */
+
+/* It has those of the PID namespace that it was mounted in, which is an outer
+ * one after unshare -pf without --mount-proc. */
+static bool
+is_proc_ours(void)
+{
+	static int known = -1;
+	char self[16] = "";
+
+	if (known < 0)
+		known = readlink("/proc/self", self, sizeof self - 1) < 0 ||
+		    atoi(self) == (int)getpid();
+	return known;
+}
+
+static int
+number_after(const char *text, const char *name, int skip)
+{
+	const char *at = strstr(text, name);
+	char *end;
+	long n = 0;
+
+	if (at == NULL)
+		return 0;
+	for (at += strlen(name); skip >= 0; skip--, at = end) {
+		n = strtol(at, &end, 10);
+		if (end == at)
+			return 0;
+	}
+	return (int)n;
+}
+
+/* The kernel translates what a pidfd is of. 0: gone, or not to be seen. */
+static pid_t
+pid_there(pid_t pid)
+{
+	scoped(close_fd) int fd = -1;
+	char path[64], text[1024];
+	int n;
+
+	if (is_proc_ours())
+		return pid;
+	fd = pidfd_open(pid, 0);
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	if (fd < 0 || read_proc(path, text, sizeof text) < 0)
+		return 0;
+	n = number_after(text, "\nPid:", 0);
+	return n > 0 ? n : 0;
+}
+
+/* Each namespace down to its own has numbered a process. A namespace beside
+ * ours has its numbers in the same place, hence the way back. */
+static pid_t
+pid_here(pid_t there)
+{
+	char path[64], text[4096];
+	int depth = -1;
+	pid_t pid;
+
+	if (is_proc_ours())
+		return there;
+	if (read_proc("/proc/self/status", text, sizeof text) < 0)
+		return 0;
+	while (number_after(text, "\nNSpid:", depth + 1) != 0)
+		depth++;
+	snprintf(path, sizeof path, "/proc/%d/status", (int)there);
+	if (depth < 0 || read_proc(path, text, sizeof text) < 0)
+		return 0;
+	pid = number_after(text, "\nNSpid:", depth);
+	return pid > 0 && pid_there(pid) == there ? pid : 0;
+}
+
+/* --- processes -------------------------------------------------------- */
+
 int
 proc_stat(pid_t pid, pid_t *parent, uint64_t *start)
 {
@@ -60,7 +136,7 @@ proc_stat(pid_t pid, pid_t *parent, uint64_t *start)
 	unsigned long long ticks;
 	int ppid;
 
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid_there(pid));
 	if (read_proc(path, text, sizeof text) < 0)
 		return -1;
 	/* The name is in brackets and may hold anything, brackets too. */
@@ -70,7 +146,7 @@ proc_stat(pid_t pid, pid_t *parent, uint64_t *start)
 		" %*d %*d %*d %*d %*d %*d %llu",
 		&ppid, &ticks) != 2)
 		return -1;
-	*parent = ppid;
+	*parent = pid_here(ppid);
 	*start = ticks;
 	return 0;
 }
@@ -103,10 +179,12 @@ add_numbers(const char *text, struct pids *out)
 
 		if (end == text)
 			return;
-		pids_add(out, (pid_t)pid);
+		if ((pid = pid_here((pid_t)pid)) > 0)
+			pids_add(out, (pid_t)pid);
 	}
 }
 
+/* Both numbers are those of /proc. */
 static void
 read_children(pid_t pid, pid_t thread, struct pids *out)
 {
@@ -140,7 +218,7 @@ scan_for_children(pid_t pid, struct pids *out)
 	uint64_t start;
 
 	while (all != NULL && (d = readdir(all)) != NULL) {
-		pid_t other = (pid_t)atoi(d->d_name);
+		pid_t other = pid_here((pid_t)atoi(d->d_name));
 
 		if (other > 0 && proc_stat(other, &parent, &start) == 0 &&
 		    parent == pid)
@@ -159,7 +237,7 @@ kernel_lists_children(void)
 
 	if (known < 0) {
 		snprintf(path, sizeof path, "/proc/self/task/%d/children",
-		    (int)getpid());
+		    (int)pid_there(getpid()));
 		known = access(path, F_OK) == 0;
 	}
 	return known;
@@ -168,6 +246,7 @@ kernel_lists_children(void)
 int
 proc_children(pid_t pid, struct pids *out, struct err *e)
 {
+	pid_t there = pid_there(pid);
 	DIR *tasks;
 	struct dirent *d;
 
@@ -177,11 +256,11 @@ proc_children(pid_t pid, struct pids *out, struct err *e)
 		scan_for_children(pid, out);
 		return 0;
 	}
-	if ((tasks = open_tasks(pid)) == NULL)
+	if ((tasks = open_tasks(there)) == NULL)
 		return 0; /* gone, and its children are another's now */
 	while ((d = readdir(tasks)) != NULL)
 		if (isdigit((unsigned char)d->d_name[0]))
-			read_children(pid, (pid_t)atoi(d->d_name), out);
+			read_children(there, (pid_t)atoi(d->d_name), out);
 	closedir(tasks);
 	return 0;
 }
@@ -216,7 +295,7 @@ proc_name(pid_t pid, char *out, size_t n)
 {
 	char path[64];
 
-	snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+	snprintf(path, sizeof path, "/proc/%d/comm", (int)pid_there(pid));
 	if (read_proc(path, out, n) < 0)
 		snprintf(out, n, "?");
 	out[strcspn(out, "\n")] = '\0';

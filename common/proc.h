@@ -2,7 +2,8 @@
  * proc - what /proc says about processes.
  *
  * Pids are only looked at, or signalled while their parent (we) has not
- * reaped them, so they cannot be another's by then.
+ * reaped them, so they cannot be another's by then.  They are those of our
+ * PID namespace, also where /proc has an outer one's.
  */
 #ifndef EPHID_PROC_H
 #define EPHID_PROC_H
