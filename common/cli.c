@@ -765,6 +765,12 @@ cli_sweep(struct lifecycle *lc)
 		return;
 	if (lifecycle_sweep(lc, SWEEP_HABIT, &n, &e) < 0)
 		cli_warn("cannot sweep: %s", e.text);
+	cli_say_restored(lc);
+}
+
+void
+cli_say_restored(struct lifecycle *lc)
+{
 	if (ledger_was_restored(lc->ledger))
 		cli_warn("the ledger was restored from an older copy; all "
 			 "identities that it held live are revoked");

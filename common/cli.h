@@ -138,5 +138,7 @@ int cli_open(struct lifecycle *lc, const struct common_options *o,
     enum ledger_mode mode, struct err *e);
 /* The habitual sweep of an open home, and what it and the home have to say. */
 void cli_sweep(struct lifecycle *lc);
+/* Part of it: it is said once, by whoever wrote to the ledger first. */
+void cli_say_restored(struct lifecycle *lc);
 
 #endif

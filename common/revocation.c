@@ -256,7 +256,9 @@ revocation_open(struct revocation *r, bool sweeps, struct err *e)
 		return -1;
 	if (r->lc.unread.code != ERR_NONE)
 		cli_warn("%s; revoking without it", r->lc.unread.text);
-	if (!sweeps && !r->dry_run)
+	if (sweeps)
+		cli_say_restored(&r->lc);
+	else if (!r->dry_run)
 		cli_sweep(&r->lc);
 	return 0;
 }
