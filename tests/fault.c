@@ -12,8 +12,9 @@
  *	-K N	and the other one gets it too
  *	-e E:N	its N-th call is not made and fails with ERROR; with CALL only
  *		calls of that name are counted. close(2) is made all the same,
- *		for Linux lets go of the descriptor whatever it answers, and
- *		brk(2), which has no errors, does not move
+ *		for Linux lets go of the descriptor whatever it answers;
+ *		brk(2), which has no errors, does not move; and of fcntl(2)
+ *		those are counted that take a lock
  *	-a CALL	counts from the first CALL of the front on: not what loads it
  *	-c	names every call of the chosen process in FILE, in order
  *	-o FILE	ends with the line "REACHED CALL MS CALLS FRONT GUARDIAN": yes
@@ -142,7 +143,7 @@ struct call_info {
 	uint8_t op;
 	uint8_t pad[3];
 	uint32_t arch;
-	uint64_t ip, sp, number;
+	uint64_t ip, sp, number, args[6];
 };
 
 #if defined __x86_64__
@@ -250,6 +251,31 @@ spoil(struct fault *f, struct process *p, long number)
 	f->result = number == SYS_brk ? 0 : -f->error;
 }
 
+/* Letting go of a lock cannot fail. What cannot be read, for the process is
+ * undumpable and we are not root, is left alone. */
+static bool
+takes_lock(pid_t pid, const struct call_info *info)
+{
+	struct flock lock;
+	long word;
+
+	if (info->args[1] != F_SETLK && info->args[1] != F_SETLKW)
+		return false;
+	errno = 0;
+	word = ptrace(PTRACE_PEEKDATA, pid, (long)info->args[2], NULL);
+	memcpy(&lock, &word, sizeof word);
+	return errno == 0 && lock.l_type != F_UNLCK;
+}
+
+static bool
+is_meant(const struct fault *f, pid_t pid, const struct call_info *info)
+{
+	if (f->call == -1)
+		return true;
+	return f->call == (long)info->number &&
+	    (f->call != SYS_fcntl || takes_lock(pid, info));
+}
+
 static void
 on_call(struct fault *f, struct process *p)
 {
@@ -272,7 +298,7 @@ on_call(struct fault *f, struct process *p)
 	f->seen++;
 	if (f->lists)
 		fprintf(f->out, "%s\n", name_of(number));
-	if (f->call == -1 || f->call == number)
+	if (is_meant(f, p->pid, &info))
 		f->counted++;
 	if (!f->reached && f->counted == f->nth)
 		spoil(f, p, number);

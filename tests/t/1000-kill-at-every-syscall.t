@@ -12,6 +12,7 @@
 #
 # What is slow is walked with EPHID_FULL=1; without it every 7th call is, from
 # a random one.
+full=${EPHID_FULL:-} # lib.sh drops what is called EPHID_*
 . "${srcdir:-.}/tests/lib.sh"
 need sqlite3
 fault=$(dirname "$(program ephid-wrap)")/tests/fault
@@ -124,7 +125,7 @@ walk() { # HOW WHO STEP FROM NAME
 	diag "$5: $left times a sweep had something to do"
 }
 step=7
-[ -z "${EPHID_FULL:-}" ] || step=1
+[ -z "$full" ] || step=1
 for victim in front guardian; do
 	walk -k $victim 1 "$ground/ready" 'a run'
 	walk -k $victim $step '' 'a first run'
