@@ -21,6 +21,9 @@ like "$(value EPHID_TOKEN_FILE)" "$(value EPHID_TOKEN_DIR)/*" \
 like "$(value TRACEPARENT)" '00-0af7651916cd43dd8448eb211c80319c-*-01' \
     'the trace goes on'
 unlike "$(value TRACEPARENT)" '*b7ad6b7169203331*' 'in a span of its own'
+run env TRACEPARENT=00-nonsense-01 ephid-wrap -- sh -c 'echo "$TRACEPARENT"'
+like "$out" '00-????????????????????????????????-????????????????-0?' \
+    'or a new one begins, where there is none to go on'
 [ ! -e "$(value EPHID_TOKEN_DIR)" ]
 ok $? 'and the folder is gone when the run is'
 claims=$(payload "$(value EPHID_TOKEN)")
@@ -33,6 +36,12 @@ run ephid-wrap -- sh -c 'stat -c "%a %F" "$EPHID_TOKEN_DIR" \
     "$EPHID_TOKEN_FILE"; [ "$(cat "$EPHID_TOKEN_FILE")" = "$EPHID_TOKEN" ]'
 is "$out|$status" '700 directory
 600 regular file|0' 'folder 0700, file 0600, the same token'
+run ephid-wrap -- sh -c 'ls "$EPHID_TOKEN_DIR"; cat "$EPHID_TOKEN_DIR/index.json"
+    echo "$EPHID_ID"'
+like "$out" 'index.json
+token
+{"id":"'"$(printf '%s\n' "$out" | tail -n 1)"'","tokens":?{"file":"token",*}
+*' 'the token, and an index of what there is'
 run ephid-wrap --no-env-token -- sh -c 'echo "${EPHID_TOKEN-none}";
     ephid-inspect --quiet'
 is "$out|$status" 'none|0' '--no-env-token leaves the file'

@@ -304,14 +304,10 @@ is "$(jq -c 'select(.event == "exited" or .event == "done") |
 [124,null]' 'a time limit: how the command ended, and how we did'
 run ephid-wrap --status-fd 1 -- echo words
 is "$(printf '%s\n' "$out" | grep -c '^{"event":')" 5 'events on stdout'
-like "$out" '*
-words
-*"event":"done"*' 'where the command is too'
+is "$(printf '%s\n' "$out" | grep -cx words)" 1 'where the command is, too'
 run ephid-wrap --status-fd 2 -- sh -c 'echo words >&2'
 is "$(printf '%s\n' "$err" | grep -c '^{"event":')" 5 'events on stderr'
-like "$err" '*
-words
-*' 'where the command is too'
+is "$(printf '%s\n' "$err" | grep -cx words)" 1 'where the command is, too'
 run sh -c '{ ephid-wrap --status-fd 9 -- sh -c "exit 5" 9>&1 >/dev/null
     echo $? >"$1"; } | true' sh "$tmp/status"
 is "$(cat "$tmp/status")" 5 'a reader that is gone is no matter'

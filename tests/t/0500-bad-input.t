@@ -17,7 +17,8 @@ usage() {
 	isnt "$err" '' "$name: something on stderr"
 }
 
-for p in ephid-mint ephid-revoke ephid-inspect ephid-keygen; do
+for p in ephid-mint ephid-revoke ephid-inspect ephid-keygen ephid-wrap; do
+	[ $p != ephid-wrap ] || want=125
 	usage "$p: an unknown option" $p --no-such-option
 	like "$err" "*$p --help*" "$p: which points to the help"
 	run $p --help
@@ -27,6 +28,7 @@ for p in ephid-mint ephid-revoke ephid-inspect ephid-keygen; do
 	run $p --version
 	like "$out" "$p [0-9]*" "$p --version"
 done
+want=2
 # bad_option NAME WORDS CMD...
 bad_option() {
 	name=$1 words=$2
@@ -53,9 +55,14 @@ bad_option 'a word with a value too many' "option '--list' takes no value" \
     ephid-inspect --list=secret
 
 want=125
-usage 'ephid-wrap: an unknown option' ephid-wrap --no-such-option -- true
 usage 'ephid-wrap: no command' ephid-wrap
+usage 'ephid-wrap: no command after --' ephid-wrap --
+usage 'ephid-wrap: a command of no name' ephid-wrap -- ''
 usage 'ephid-wrap: a bad ttl' ephid-wrap --ttl x -- true
+usage 'ephid-wrap: letters in one, the last unknown' ephid-wrap -nqz -- true
+usage 'ephid-wrap: a word without its value' ephid-wrap --grace
+usage 'ephid-wrap: a word with a value too many' ephid-wrap --dry-run=yes true
+unlike "$err" '*yes*' 'ephid-wrap: which is not echoed'
 want=2
 
 usage 'ttl: a word' ephid-mint --ttl soon
@@ -79,6 +86,7 @@ usage 'alg: none' ephid-mint --alg none
 usage 'issuer: unknown' ephid-mint --issuer nobody
 usage 'profile: unknown' ephid-mint --profile nobody
 usage 'an operand where there is none' ephid-mint operand
+usage 'task: over 256 bytes' ephid-mint --task "$(printf %0257d 0)"
 usage 'sub over 127 bytes' ephid-mint --agent "$(printf %0120d 0)"
 usage 'format: unknown' ephid-mint --format xml
 run ephid-mint --agent 'a b;c'
@@ -114,6 +122,11 @@ run sh -c 'exec ephid-inspect --quiet "$1" >&- 2>&-' sh "$tmp/good"
 is "$status" 0 'who prints nothing needs no stdout'
 run sh -c 'exec ephid-mint --output "$1" >&-' sh "$tmp/elsewhere"
 is "$status" 0 'nor who writes elsewhere'
+ln -s "$tmp/elsewhere" "$tmp/link"
+run ephid-mint --output "$tmp/link"
+is "$status" 3 'a link is not the file that it leads to'
+[ -L "$tmp/link" ]
+ok $? 'and not replaced'
 run sh -c 'exec ephid-revoke - <&-'
 is "$status" 3 'ids from a stdin that is closed'
 run sh -c 'exec ephid-mint --parent - <&-'
