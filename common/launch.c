@@ -245,18 +245,23 @@ check_receipt(struct launch *l)
 
 /* --- the whole ------------------------------------------------------------ */
 
+/* What can be no agent ("", "/", "..") can be no command either, and that is
+ * for exec to say. */
 static const char *
-base_name(const char *path)
+agent_of(const char *command)
 {
-	const char *slash = strrchr(path, '/');
+	const char *slash = strrchr(command, '/');
+	const char *name = slash != NULL ? slash + 1 : command;
+	scoped(free_string) char *agent = NULL;
+	struct err ignored;
 
-	return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+	return agent_parse(name, &agent, &ignored) == 0 ? name : "command";
 }
 
 static void
 fill_mint(struct launch *l, struct run_request *rq)
 {
-	rq->mint.default_agent = base_name(rq->argv[0]);
+	rq->mint.default_agent = agent_of(rq->argv[0]);
 	cli_mint_request(
 	    &l->asked.mint, &l->settings, &rq->mint, &l->parent);
 	rq->mint.origin = l->origin = origin_read(rq->envp);

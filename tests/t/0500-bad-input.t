@@ -57,13 +57,20 @@ bad_option 'a word with a value too many' "option '--list' takes no value" \
 want=125
 usage 'ephid-wrap: no command' ephid-wrap
 usage 'ephid-wrap: no command after --' ephid-wrap --
-usage 'ephid-wrap: a command of no name' ephid-wrap -- ''
 usage 'ephid-wrap: a bad ttl' ephid-wrap --ttl x -- true
 usage 'ephid-wrap: letters in one, the last unknown' ephid-wrap -nqz -- true
 usage 'ephid-wrap: a word without its value' ephid-wrap --grace
 usage 'ephid-wrap: a word with a value too many' ephid-wrap --dry-run=yes true
 unlike "$err" '*yes*' 'ephid-wrap: which is not echoed'
 want=2
+for cmd in '' /nowhere/ ..nothing; do
+	run ephid-wrap -- "$cmd"
+	is "$status" 127 "ephid-wrap: '$cmd' is no command"
+done
+for cmd in / . .. "$tmp/"; do
+	run ephid-wrap -- "$cmd"
+	like "$status $err" "126 *$cmd*" "ephid-wrap: $cmd is none to run"
+done
 
 usage 'ttl: a word' ephid-mint --ttl soon
 usage 'ttl: nothing' ephid-mint --ttl ''
