@@ -339,9 +339,27 @@ cli_profile(const struct mint_options *o, const struct settings *settings)
 	return profile;
 }
 
+/* To leave out a credential that somebody counts on is no service. */
+static void
+refuse_other_issuers(const cJSON *profile)
+{
+	static const char *const later[] = {"for", "with"};
+	struct err e;
+
+	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+		if (json_get(profile, later[i]) != NULL) {
+			err_set(&e, ERR_DENIED,
+			    "the profile has '%s', which this version cannot "
+			    "do: there is no issuer but the embedded one",
+			    later[i]);
+			cli_die(&e);
+		}
+}
+
 static void
 apply_profile(struct mint_options *o, const cJSON *p)
 {
+	refuse_other_issuers(p);
 	cli_fill_list(&o->audiences, p, "audience");
 	cli_fill_list(&o->may_audiences, p, "may-audience");
 	cli_fill(&o->scope, p, "scope");

@@ -24,29 +24,11 @@ refuse(const struct err *e)
 
 /* --- the profile ------------------------------------------------------- */
 
-/* To leave out a credential that somebody counts on is no service. */
-static void
-refuse_other_issuers(const cJSON *profile)
-{
-	static const char *const later[] = {"for", "with"};
-	struct err e;
-
-	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-		if (json_get(profile, later[i]) != NULL) {
-			err_set(&e, ERR_DENIED,
-			    "the profile has '%s', which this version cannot "
-			    "do: there is no issuer but the embedded one",
-			    later[i]);
-			cli_die(&e);
-		}
-}
-
 static void
 apply_profile(struct launch_options *o, const struct settings *settings)
 {
 	const cJSON *p = cli_profile(&o->mint, settings);
 
-	refuse_other_issuers(p);
 	cli_fill(&o->max_life, p, "max-life");
 	cli_fill(&o->timeout, p, "timeout");
 	cli_fill(&o->grace, p, "grace");

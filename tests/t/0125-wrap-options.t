@@ -103,6 +103,8 @@ for member in '"for":"anthropic"' '"with":["vault"]'; do
 	like "$err" "*'$(echo "$name" | tr -d \")'*" 'by name'
 	[ ! -e "$tmp/ran" ]
 	ok $? 'and nothing is run'
+	run ephid-mint -p p
+	is "$status|$out" '1|' 'ephid-mint refuses it, too'
 done
 is "$(ls "$EPHID_HOME")" config.json 'nor made'
 
