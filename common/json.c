@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 /* cJSON copies a number into 64 bytes and reads a longer one in two halves. */
 #define NUMBER_MAX 63
 
@@ -474,6 +476,23 @@ void
 json_add_null(cJSON *object, const char *name)
 {
 	json_add(object, name, cJSON_CreateNull());
+}
+
+void
+json_add_text(cJSON *object, const char *name, const char *text)
+{
+	if (text != NULL)
+		json_add_string(object, name, text);
+	else
+		json_add_null(object, name);
+}
+
+void
+json_add_time(cJSON *object, const char *name, int64_t t)
+{
+	char stamp[CLOCK_STAMP_MAX];
+
+	json_add_text(object, name, t != 0 ? clock_stamp(t, stamp) : NULL);
 }
 
 void

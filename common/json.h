@@ -51,6 +51,10 @@ void json_add_string(cJSON *object, const char *name, const char *value);
 void json_add_int(cJSON *object, const char *name, int64_t value);
 void json_add_bool(cJSON *object, const char *name, bool value);
 void json_add_null(cJSON *object, const char *name);
+/* What there may not be: null for NULL, and for the time 0, which otherwise is
+ * RFC 3339 in UTC. */
+void json_add_text(cJSON *object, const char *name, const char *text);
+void json_add_time(cJSON *object, const char *name, int64_t t);
 void json_add(cJSON *object, const char *name, cJSON *value); /* takes it */
 void json_push_string(cJSON *array, const char *value);
 

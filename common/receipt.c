@@ -14,23 +14,6 @@
 
 /* --- composing ---------------------------------------------------------- */
 
-static void
-add_text(cJSON *o, const char *name, const char *text)
-{
-	if (text != NULL && *text != '\0')
-		json_add_string(o, name, text);
-	else
-		json_add_null(o, name);
-}
-
-static void
-add_time(cJSON *o, const char *name, int64_t t)
-{
-	char stamp[CLOCK_STAMP_MAX];
-
-	add_text(o, name, t != 0 ? clock_stamp(t, stamp) : NULL);
-}
-
 /* "TERM", as kill(1) has it. */
 static void
 add_signal(cJSON *o, const char *name, int sig)
@@ -40,7 +23,8 @@ add_signal(cJSON *o, const char *name, int sig)
 
 	if (sig > 0 && known == NULL)
 		snprintf(number, sizeof number, "RTMIN+%d", sig - SIGRTMIN);
-	add_text(o, name, known != NULL ? known : number);
+	json_add_text(o, name,
+	    known != NULL ? known : *number != '\0' ? number : NULL);
 }
 
 /* Nobody ends what has ended by itself, and the ledger need not say so. */
@@ -67,10 +51,10 @@ add_credential(const struct credential *c, void *arg)
 	json_add_string(o, "issuer", c->issuer);
 	json_add_string(o, "form", form_name(c->form));
 	json_add_string(o, "audience", c->audience);
-	add_time(o, "issued_at", c->issued_at);
-	add_time(o, "expires_at", c->expires_at);
+	json_add_time(o, "issued_at", c->issued_at);
+	json_add_time(o, "expires_at", c->expires_at);
 	json_add_string(o, "revocation", revocation_of(c, held->now));
-	add_time(o, "revoked_at", c->revoked_at);
+	json_add_time(o, "revoked_at", c->revoked_at);
 	cJSON_AddItemToArray(held->list, o);
 	return 0;
 }
@@ -78,7 +62,7 @@ add_credential(const struct credential *c, void *arg)
 static void
 add_end(cJSON *o, const struct outcome *end)
 {
-	add_time(o, "ended_at", end->ended_at);
+	json_add_time(o, "ended_at", end->ended_at);
 	if (end->ended_at != 0 && end->status >= 0)
 		json_add_int(o, "exit_status", end->status);
 	else
@@ -97,16 +81,17 @@ compose(
 	json_add_int(o, "receipt", FORMAT);
 	json_add_string(o, "id", id->id);
 	json_add_string(o, "root", id->root);
-	add_text(o, "parent", id->parent);
+	json_add_text(
+	    o, "parent", *id->parent != '\0' ? id->parent : NULL);
 	json_add_string(o, "agent", id->agent);
-	add_text(o, "task", id->task);
+	json_add_text(o, "task", id->task);
 	json_add_string(o, "scope", id->scope);
 	json_add_string(
 	    o, "state", identity_state_name(identity_state(id, now)));
-	add_time(o, "issued_at", id->issued_at);
+	json_add_time(o, "issued_at", id->issued_at);
 	add_end(o, end);
-	add_time(o, "revoked_at", id->revoked_at);
-	add_text(o, "reason", id->reason);
+	json_add_time(o, "revoked_at", id->revoked_at);
+	json_add_text(o, "reason", id->reason);
 	if (end->left != NULL && *end->left != '\0')
 		json_add_string(o, "left", end->left);
 	return o;

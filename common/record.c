@@ -12,24 +12,6 @@
 
 /* --- records ----------------------------------------------------------- */
 
-static void
-add_text(cJSON *o, const char *name, const char *text)
-{
-	if (text != NULL)
-		json_add_string(o, name, text);
-	else
-		json_add_null(o, name);
-}
-
-/* 0 is a time that there is not. */
-static void
-add_time(cJSON *o, const char *name, int64_t t)
-{
-	char stamp[CLOCK_STAMP_MAX];
-
-	add_text(o, name, t != 0 ? clock_stamp(t, stamp) : NULL);
-}
-
 static cJSON *
 credential_record(const struct credential *c)
 {
@@ -41,9 +23,9 @@ credential_record(const struct credential *c)
 	json_add_string(o, "audience", c->audience);
 	json_add_string(o, "alg", key_alg_name(c->alg));
 	json_add_string(o, "kid", c->kid);
-	add_time(o, "issued_at", c->issued_at);
-	add_time(o, "expires_at", c->expires_at);
-	add_time(o, "revoked_at", c->revoked_at);
+	json_add_time(o, "issued_at", c->issued_at);
+	json_add_time(o, "expires_at", c->expires_at);
+	json_add_time(o, "revoked_at", c->revoked_at);
 	if (c->status_uri == NULL) {
 		json_add_null(o, "status");
 		return o;
@@ -77,18 +59,18 @@ identity_record(
 
 	json_add_string(o, "id", id->id);
 	json_add_string(o, "root", id->root);
-	add_text(o, "parent", *id->parent != '\0' ? id->parent : NULL);
+	json_add_text(o, "parent", *id->parent != '\0' ? id->parent : NULL);
 	json_add_int(o, "depth", id->depth);
 	json_add_string(o, "agent", id->agent);
-	add_text(o, "task", id->task);
+	json_add_text(o, "task", id->task);
 	json_add_string(o, "scope", id->scope);
-	add_text(o, "audience", audience);
+	json_add_text(o, "audience", audience);
 	json_add_string(
 	    o, "state", identity_state_name(identity_state(id, now)));
-	add_time(o, "issued_at", id->issued_at);
-	add_time(o, "expires_at", id->expires_at);
-	add_time(o, "revoked_at", id->revoked_at);
-	add_text(o, "reason", id->reason);
+	json_add_time(o, "issued_at", id->issued_at);
+	json_add_time(o, "expires_at", id->expires_at);
+	json_add_time(o, "revoked_at", id->revoked_at);
+	json_add_text(o, "reason", id->reason);
 	json_add(o, "credentials", list);
 	add_origin(o, id->origin);
 	return o;
@@ -151,7 +133,7 @@ record_verdict(const struct verdict *v)
 	bool valid = v->word == JWT_VALID;
 
 	json_add_bool(o, "valid", valid);
-	add_text(o, "reason", valid ? NULL : jwt_verdict_word(v->word));
+	json_add_text(o, "reason", valid ? NULL : jwt_verdict_word(v->word));
 	if (valid && v->claims != NULL)
 		claims = cJSON_Duplicate(v->claims, true);
 	if (claims != NULL)
@@ -167,12 +149,12 @@ record_event(const struct event *ev)
 	cJSON *o = json_object();
 
 	json_add_int(o, "seq", ev->seq);
-	add_time(o, "time", ev->time);
+	json_add_time(o, "time", ev->time);
 	json_add_string(o, "event", event_name(ev->kind));
-	add_text(o, "id", ev->id);
-	add_text(o, "root", ev->root);
-	add_text(o, "why", ev->why);
-	add_text(o, "program", ev->program);
+	json_add_text(o, "id", ev->id);
+	json_add_text(o, "root", ev->root);
+	json_add_text(o, "why", ev->why);
+	json_add_text(o, "program", ev->program);
 	json_add_int(o, "uid", ev->uid);
 	json_add_int(o, "pid", ev->pid);
 	return o;

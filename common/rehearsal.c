@@ -11,7 +11,7 @@
 #include "lifecycle.h"
 #include "outlet.h"
 
-/* --- the home ------------------------------------------------------------ */
+/* --- the home ------------------------------------------------------ */
 
 /* One that is not there yet has the system's policy and no ledger. */
 static int
@@ -54,7 +54,7 @@ leave_home(struct lifecycle *lc)
 	lifecycle_close(lc);
 }
 
-/* --- the environment ------------------------------------------------------ */
+/* --- the environment ----------------------------------------------- */
 
 static bool
 has_entry(char *const *list, const char *entry)
@@ -128,16 +128,7 @@ add_environment(cJSON *o, const struct run_request *rq,
 	json_add(o, "environment", names);
 }
 
-/* --- the rest ------------------------------------------------------------- */
-
-static void
-add_text(cJSON *o, const char *name, const char *text)
-{
-	if (text != NULL)
-		json_add_string(o, name, text);
-	else
-		json_add_null(o, name);
-}
+/* --- the rest ------------------------------------------------------ */
 
 static bool
 is_plain(const char *word)
@@ -232,10 +223,9 @@ add_limits(cJSON *o, const struct run_request *rq, const struct lifecycle *lc,
 	int64_t last = lifecycle_last_expiry(lc, &rq->mint, id);
 	cJSON *limits = json_object();
 
-	add_duration(limits, "ttl",
-	    (id->expires_at - id->issued_at) * CLOCK_SECOND);
 	add_duration(
-	    limits, "max_life", (last - id->issued_at) * CLOCK_SECOND);
+	    limits, "ttl", (id->expires_at - id->issued_at) * CLOCK_SECOND);
+	add_duration(limits, "max_life", (last - id->issued_at) * CLOCK_SECOND);
 	if (rq->timeout_ms != 0)
 		add_duration(limits, "timeout", rq->timeout_ms);
 	else
@@ -261,13 +251,13 @@ describe(const struct run_request *rq, const struct lifecycle *lc,
 	add_files(o, m);
 	add_environment(o, rq, lc, m);
 	add_command(o, rq->argv, json);
-	add_text(o, "user", user != NULL ? user->name : NULL);
+	json_add_text(o, "user", user != NULL ? user->name : NULL);
 	add_limits(o, rq, lc, m);
-	add_text(o, "receipt", rq->receipt);
+	json_add_text(o, "receipt", rq->receipt);
 	return o;
 }
 
-/* --- and in words ---------------------------------------------------------- */
+/* --- and in words -------------------------------------------------- */
 
 static void
 warn_of_expiry(const struct run_request *rq, const struct lifecycle *lc,
@@ -280,13 +270,14 @@ warn_of_expiry(const struct run_request *rq, const struct lifecycle *lc,
 }
 
 static void
-say_what_is_open(const struct lifecycle *lc)
+say_what_is_open(const struct lifecycle *lc, bool has_issuer)
 {
 	cli_note("a dry run: nothing is minted; id, jti and times are "
 		 "examples");
-	if (is_stand_in(lc))
-		cli_note("there is no home yet: it and its issuer are made at "
-			 "first use, and that one is an example, too");
+	if (!has_issuer)
+		cli_note("there is no %s yet: it is made at first use, and iss "
+			 "is an example, too",
+		    is_stand_in(lc) ? "home" : "issuer");
 	else if (lc->published)
 		cli_note("the place in a status list is drawn at the mint");
 }
@@ -298,6 +289,7 @@ rehearse(const struct run_request *rq, struct lifecycle *lc,
 	struct outlet out = outlet_open(o);
 	scoped(free_json) cJSON *record = NULL;
 	scoped(minted_clear) struct minted m = {0};
+	bool has_issuer = lc->issuer_url != NULL;
 	cJSON *claims;
 
 	if (lifecycle_preview(lc, &rq->mint, &m, &claims, e) < 0)
@@ -308,7 +300,7 @@ rehearse(const struct run_request *rq, struct lifecycle *lc,
 		return err_set(e, ERR_DENIED,
 		    "a warning, and --strict: the command would not be run");
 	outlet_show(&out, record);
-	say_what_is_open(lc);
+	say_what_is_open(lc, has_issuer);
 	return 0;
 }
 
