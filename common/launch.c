@@ -22,7 +22,7 @@ refuse(const struct err *e)
 	cli_die(e);
 }
 
-/* --- the profile ------------------------------------------------------- */
+/* --- the profile --------------------------------------------------- */
 
 static void
 apply_profile(struct launch_options *o, const struct settings *settings)
@@ -44,7 +44,7 @@ apply_profile(struct launch_options *o, const struct settings *settings)
 	cli_fill_flag(&o->dry_run, p, "dry-run");
 }
 
-/* --- time -------------------------------------------------------------- */
+/* --- time ---------------------------------------------------------- */
 
 static int64_t
 duration_or(const char *option, const char *text, int64_t otherwise)
@@ -77,13 +77,12 @@ fill_limits(struct launch *l, struct run_request *rq)
 {
 	const struct launch_options *o = &l->asked;
 
-	rq->mint.max_life =
-	    parse_max_life(o->max_life, &l->settings.policy);
+	rq->mint.max_life = parse_max_life(o->max_life, &l->settings.policy);
 	rq->timeout_ms = duration_or("timeout", o->timeout, 0);
 	rq->grace_ms = duration_or("grace", o->grace, 2 * CLOCK_SECOND);
 }
 
-/* --- how it ends -------------------------------------------------------- */
+/* --- how it ends --------------------------------------------------- */
 
 static void
 fill_ends(const struct launch_options *o, struct run_request *rq)
@@ -104,21 +103,20 @@ fill_ends(const struct launch_options *o, struct run_request *rq)
 	rq->kill_on_revoke = strcmp(r, "kill") == 0;
 }
 
-/* --- what the command is given ------------------------------------------ */
+/* --- what the command is given ------------------------------------- */
 
 /* What programs take for a path, a library or a user they name in their
  * errors, and what we set ourselves. */
 static bool
 has_a_meaning(const char *name)
 {
-	static const char *const names[] = {"PATH", "HOME", "SHELL", "USER",
-	    "LOGNAME", "TRACEPARENT"};
+	static const char *const names[] = {
+	    "PATH", "HOME", "SHELL", "USER", "LOGNAME", "TRACEPARENT"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(name, names[i]) == 0)
 			return true;
-	return strncmp(name, "EPHID_", 6) == 0 ||
-	    strncmp(name, "LD_", 3) == 0;
+	return strncmp(name, "EPHID_", 6) == 0 || strncmp(name, "LD_", 3) == 0;
 }
 
 static void
@@ -171,7 +169,7 @@ fill_handout(struct launch *l, struct run_request *rq)
 	    .user = o->user != NULL ? &l->user : NULL};
 }
 
-/* --- what is reported ---------------------------------------------------- */
+/* --- what is reported ---------------------------------------------- */
 
 static void
 take_status_fd(const char *text, int *fd)
@@ -201,8 +199,8 @@ receipt_target(const char *path, struct err *e)
 	if (stat(path, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
 		return io_check_target(path, e) == 0 ? xstrdup(path) : NULL;
 	if ((name = realpath(path, NULL)) == NULL)
-		err_set(e, ERR_SYSTEM, "cannot write '%s': it has no name of "
-				       "its own", path);
+		err_set(
+		    e, ERR_SYSTEM, "cannot write '%s': it has no name", path);
 	else if (access(name, W_OK) < 0) {
 		err_sys(e, "cannot write '%s'", path);
 		free_string(&name);
@@ -225,7 +223,7 @@ check_receipt(struct launch *l)
 		refuse(&e);
 }
 
-/* --- the whole ------------------------------------------------------------ */
+/* --- the whole ----------------------------------------------------- */
 
 /* What can be no agent ("", "/", "..") can be no command either, and that is
  * for exec to say. */
@@ -244,8 +242,7 @@ static void
 fill_mint(struct launch *l, struct run_request *rq)
 {
 	rq->mint.default_agent = agent_of(rq->argv[0]);
-	cli_mint_request(
-	    &l->asked.mint, &l->settings, &rq->mint, &l->parent);
+	cli_mint_request(&l->asked.mint, &l->settings, &rq->mint, &l->parent);
 	rq->mint.origin = l->origin = origin_read(rq->envp);
 	/* A parent was minted by a home that is there already. */
 	rq->where = (struct lifecycle_where){.program = cli_program(),
@@ -263,8 +260,8 @@ heed_warnings(const struct run_request *rq)
 
 	if (!rq->strict || !cli_warned())
 		return;
-	err_set(&e, ERR_DENIED,
-	    "a warning, and --strict: the command was not run");
+	err_set(
+	    &e, ERR_DENIED, "a warning, and --strict: the command was not run");
 	cli_die(&e);
 }
 

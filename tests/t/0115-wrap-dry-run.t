@@ -33,6 +33,20 @@ is "$status $err" "125 $said" 'a parent without its home is refused as ever'
 [ ! -e "$EPHID_HOME" ]
 ok $? 'and no home made'
 
+# --- a home without an issuer -----------------------------------------------
+
+mkdir -m 700 "$EPHID_HOME"
+echo '{"policy":{"audiences":[]}}' >"$EPHID_HOME/config.json"
+ephid-wrap -a https://a.example -- true 2>/dev/null
+is $? 125 'a home whose first mint was refused'
+rm "$EPHID_HOME/config.json"
+before=$(state "$EPHID_HOME")
+run ephid-wrap -n --json -- true
+like "$status $err" '0 *there is no issuer yet*' 'has no issuer'
+is "$(printf %s "$out" | jq -r '.claims[0].iss')" https://new.ephid.invalid \
+    'and another stands for it'
+as_it_was 'an issuer is not made'
+
 # --- what it shows is what is --------------------------------------------
 
 export SECRET=verysecretvalue KEPT=keptsecretvalue EPHID_LEFTOVER=x
