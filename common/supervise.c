@@ -194,15 +194,33 @@ supervise_name_tree(struct buf *left, size_t *n, struct err *e)
 	return 0;
 }
 
-/* Signals each that was not yet; true when all there are refuse. */
+static bool
+is_child(pid_t pid)
+{
+	pid_t parent;
+	uint64_t start;
+
+	return proc_stat(pid, &parent, &start) == 0 && parent == getpid();
+}
+
+/* KILL goes out on each round: a pid may be another's now. TERM is told once,
+ * and not to what one that was told starts to tidy up with, unless it outlives
+ * that one. */
+static bool
+is_to_be_told(pid_t pid, int sig, bool first, const struct pids *told)
+{
+	return sig == SIGKILL ||
+	    (!pids_has(told, pid) && (first || is_child(pid)));
+}
+
+/* True when all there are refuse. */
 static bool
 signal_all(const struct pids *all, int sig, struct pids *told)
 {
-	bool all_refuse = true;
+	bool all_refuse = true, first = told->n == 0;
 
 	for (size_t i = 0; i < all->n; i++) {
-		/* KILL goes out on each round: a pid may be another's now. */
-		if (sig != SIGKILL && pids_has(told, all->list[i])) {
+		if (!is_to_be_told(all->list[i], sig, first, told)) {
 			all_refuse = false;
 			continue;
 		}

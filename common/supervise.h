@@ -45,7 +45,8 @@ void descriptors_drop(const struct descriptors *d, int keep);
 
 /* Ends every process below us but those in `spare': `first' (SIGTERM or
  * SIGKILL), and after grace_ms SIGKILL, until none is left, all that remain
- * refuse signals, or 5 s after the KILL. Reaps them. What remains is named in
+ * refuse signals, or 5 s after the KILL. Reaps them. TERM spares what a
+ * process that got it starts to tidy up with. What remains is named in
  * *left ("pid 71 (sudo)"), empty when none. */
 int supervise_end_tree(int first, int64_t grace_ms, const struct pids *spare,
     struct buf *left, struct err *e);
