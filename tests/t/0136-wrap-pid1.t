@@ -18,7 +18,7 @@ from signal import *
 from checks import *
 
 apart = sys.argv[1:]
-first = [*apart, "ephid-wrap", "--"]
+first = [*apart, "ephid-wrap", "--quiet", "--"]
 
 def status_of(*argv):
     return os.waitpid(subprocess.Popen([*first, *argv]).pid, 0)[1]
@@ -51,7 +51,7 @@ os.kill(front, SIGTERM)
 equal(p.wait(), 8, "and wakes a stopped one", todo=True)
 
 # docker run -t
-t = Terminal(*apart, "--mount-proc", "ephid-wrap", "--", "cat")
+t = Terminal(*apart, "--mount-proc", "ephid-wrap", "-q", "--", "cat")
 t.type("one\n")
 ok(t.expect(r"one\s+one"), "on a terminal it reads")
 t.type("\x1a")
@@ -70,7 +70,7 @@ checks python3 "$tmp/first.py" $apart
 mark=16180$$
 marked() { grep -laz "[1]${mark#1}" /proc/[0-9]*/cmdline 2>/dev/null; }
 for how in '' --mount-proc; do
-	run $apart $how sh -c "ephid-wrap -- sh -c '
+	run $apart $how sh -c "ephid-wrap -q -- sh -c '
 	    (setsid sleep $mark & sleep $mark &)
 	    until pgrep -fx \"sleep $mark\" >/dev/null; do :; done; exit 4'
 	    status=\$?; pgrep -afx 'sleep $mark'; exit \$status"
