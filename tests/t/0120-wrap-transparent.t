@@ -73,20 +73,21 @@ import ctypes, json, os, sys
 libc = ctypes.CDLL(None)
 got = {}
 def prctl(name, option, *args):
-    got[name] = libc.prctl(option, *(ctypes.c_ulong(a) for a in args or [0] * 4))
+    got[name] = libc.prctl(
+        option, *(ctypes.c_ulong(a) for a in args or [0] * 4))
 prctl("dumpable", 3)
 prctl("keepcaps", 7)
 prctl("securebits", 27)
 prctl("timer slack", 30)
 prctl("machine checks", 34)
-prctl("subreaper is", 37) # its address is 0: an error, the same
 prctl("no new privileges", 39, 0, 0, 0, 0)
 prctl("huge pages off", 42, 0, 0, 0, 0)
 for option, name in (52, "speculation"), (58, "I/O flusher"):
     prctl(name, option, 0, 0, 0, 0)
 got["personality"] = libc.personality(0xffffffff)
 got["ioprio"] = libc.syscall(252, 1, 0)
-got["scheduler"] = [os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)]
+got["scheduler"] = os.sched_getscheduler(0)
+got["nice"] = os.getpriority(os.PRIO_PROCESS, 0)
 got["affinity"] = sorted(os.sched_getaffinity(0))
 for name in ("cgroup", "comm", "coredump_filter", "limits", "loginuid",
              "mountinfo", "oom_score_adj", "sessionid", "setgroups",

@@ -21,7 +21,8 @@ apart = sys.argv[1:]
 first = [*apart, "ephid-wrap", "--quiet", "--"]
 
 def status_of(*argv):
-    return os.waitpid(subprocess.Popen([*first, *argv]).pid, 0)[1]
+    p = subprocess.Popen([*first, *argv])
+    return os.waitpid(p.pid, 0)[1]
 
 for n in 0, 1, 127, 128, 255:
     equal(status_of("sh", "-c", "exit %d" % n), n << 8, "exit %d" % n)
