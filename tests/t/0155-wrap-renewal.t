@@ -59,6 +59,8 @@ children() { tr -d ' ' <"/proc/$1/task/$1/children"; }
 
 # start OPTION...: a run that says where its files are and waits for `go'.
 mkfifo "$tmp/go"
+front=
+at_exit '[ -z "$front" ] || kill "$front" 2>/dev/null'
 start() {
 	rm -f "$tmp/up"
 	ephid-wrap "$@" -- sh -c 'echo "$EPHID_ID $EPHID_TOKEN_FILE" >$1/up.new

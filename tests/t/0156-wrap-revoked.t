@@ -2,6 +2,8 @@
 # Revoked from outside: noticed within a second, and without polling.
 . "${srcdir:-.}/tests/lib.sh"
 mkfifo "$tmp/go"
+front=
+at_exit '[ -z "$front" ] || kill "$front" 2>/dev/null'
 
 # start OPTION...: a run that says where its token is and waits for `go'.
 start() {
