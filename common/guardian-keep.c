@@ -194,10 +194,16 @@ is_due(int64_t at)
 	return at != 0 && clock_boot_ms() >= at;
 }
 
+bool
+guardian_keeps(const struct guardian *g)
+{
+	return !g->ended && !g->revoked;
+}
+
 void
 guardian_keep(struct guardian *g, bool home_changed, bool clock_set)
 {
-	if (g->ended || g->revoked)
+	if (!guardian_keeps(g))
 		return;
 	if (home_changed && g->look_at == 0)
 		g->look_at = in_ms(LOOK_AFTER_MS);
@@ -219,7 +225,7 @@ guardian_keep(struct guardian *g, bool home_changed, bool clock_set)
 int64_t
 guardian_keep_next(const struct guardian *g)
 {
-	if (g->ended || g->revoked)
+	if (!guardian_keeps(g))
 		return 0;
 	if (g->look_at == 0 || g->renew_at == 0)
 		return g->look_at + g->renew_at;

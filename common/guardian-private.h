@@ -71,6 +71,9 @@ int guardian_started(struct guardian *g, int *status, struct err *e);
 /* Begins to watch the home and the clock. What cannot be watched is looked at
  * once a second. */
 void guardian_keep_begin(struct guardian *g);
+/* Is there still something to keep? If not, home_fd and clock_fd are not to be
+ * polled, for nobody takes what they have. */
+bool guardian_keeps(const struct guardian *g);
 /* Does what is due, after a poll that said whether home_fd and clock_fd are
  * readable. home_fd is not to be polled while look_at is set. */
 void guardian_keep(struct guardian *g, bool home_changed, bool clock_set);

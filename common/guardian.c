@@ -391,6 +391,8 @@ earlier(int64_t a, int64_t b)
 	return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+#define HAS_FIRED (-1) /* and is readable until it is set again */
+
 static void
 set_timer(struct guardian *g)
 {
@@ -450,8 +452,11 @@ watch(struct guardian *g)
 		struct pollfd p[] = {{.fd = g->sock, .events = POLLIN},
 		    {.fd = g->signal_fd, .events = POLLIN},
 		    {.fd = g->timer_fd, .events = POLLIN},
-		    {.fd = g->clock_fd, .events = POLLIN},
-		    {.fd = g->look_at == 0 ? g->home_fd : -1,
+		    {.fd = guardian_keeps(g) ? g->clock_fd : -1,
+			.events = POLLIN},
+		    {.fd = guardian_keeps(g) && g->look_at == 0
+			    ? g->home_fd
+			    : -1,
 			.events = POLLIN},
 		    {.fd = g->exec_fd, .events = POLLIN}};
 
@@ -462,7 +467,7 @@ watch(struct guardian *g)
 		poll(p, sizeof p / sizeof *p, -1);
 		drain(g->signal_fd);
 		if (p[2].revents != 0)
-			g->timer_set = 0; /* it has fired */
+			g->timer_set = HAS_FIRED;
 		if (p[5].revents != 0)
 			begin(g);
 		if (p[0].revents != 0 && !hear_front(g))

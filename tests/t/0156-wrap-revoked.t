@@ -35,6 +35,11 @@ is "$(cat "$tmp/said")" "ephid-wrap: run $id was revoked: it misbehaved" \
 like "$(grep '"revoked"' "$tmp/events")" \
     "*\"id\":\"$id\"*\"reason\":\"it misbehaved\"*" 'and an event'
 kill -0 "$front"; ok $? 'the command goes on'
+# ticks: of the guardian, in user and in kernel mode. At most a tenth of one CPU
+# is what counts as rest, for others' commits wake it.
+ticks() { cut -d ' ' -f 14,15 "/proc/$guardian/stat" | tr ' ' +; }
+rests() { was=$(($(ticks))); sleep 1; [ $(($(ticks) - was)) -lt 10 ]; }
+rests; ok $? 'and its guardian rests'
 finish
 is "$status" 6 'and its status is told'
 is "$(grep -c '"revoked"' "$tmp/events")" 1 'one event is enough'
@@ -57,6 +62,25 @@ wait_for 10 quiet; ok $? 'it comes to rest'
 was=$(switches); sleep 2
 is "$(switches)" "$was" 'and does not wake while nothing happens'
 finish
+
+# Ended by a second signal it waits for the command, and for nothing else.
+rm -f "$tmp/up"
+ephid-wrap --grace 10s -- sh -c 'trap : TERM
+    echo "$EPHID_ID $EPHID_TOKEN_FILE" >$1/up.new; mv $1/up.new $1/up
+    while :; do sleep 0.05; done' sh "$tmp" 2>/dev/null &
+front=$!
+wait_for 10 test -s "$tmp/up" || bail 'the command did not start'
+read -r id file <"$tmp/up"
+guardian=$(cat "/proc/$front/task/$front/children")
+guardian=${guardian% }
+rests || diag 'it did not come to rest'
+kill "$front"
+revoked() { ! ephid-inspect --quiet "$id"; }
+until revoked; do kill "$front"; sleep 0.1; done
+ephid-mint >/dev/null
+was=$(($(ticks))); sleep 0.5
+[ $(($(ticks) - was)) -lt 10 ]; ok $? 'and rests while it does'
+wait "$front"
 
 # A tree that is revoked ends every run in it.
 start
