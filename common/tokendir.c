@@ -395,6 +395,18 @@ is_name_of_run(const char *name)
 		name[1 + ID_LEN] == '\0');
 }
 
+/* What a command put in the place of its folder. What it links to is not ours
+ * to touch; what another user put there neither. */
+static bool
+remove_impostor(int base, const char *name)
+{
+	struct stat st;
+
+	return fstatat(base, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	    unlinkat(base, name, 0) == 0;
+}
+
 int
 tokendir_remove(const char *path, struct err *e)
 {
@@ -409,8 +421,10 @@ tokendir_remove(const char *path, struct err *e)
 		return 0;
 	if ((base = open_parent(path, &name, e)) < 0)
 		return -1;
-	if ((fd = open_below(base, name)) < 0)
-		return err_sys(e, "cannot open folder '%s'", path);
+	if ((fd = open_below(base, name)) < 0) {
+		err_sys(e, "cannot open folder '%s'", path);
+		return remove_impostor(base, name) ? 0 : -1;
+	}
 	/* Its mode does not matter: what others can read should go at once. */
 	if (!is_ours(fd)) {
 		close(fd);

@@ -44,9 +44,9 @@ int tokendir_write(struct tokendir *d, const char *name, const char *text,
     size_t n, struct err *e);
 void tokendir_close(struct tokendir *d);
 
-/* Removes the folder of a run with its files; what is gone already is
- * success. Refuses a path whose last part is not such a name, and follows no
- * links: the path comes from a ledger row. */
+/* Removes the folder of a run with its files, or what a command put in its
+ * place; what is gone already is success. Refuses a path whose last part is
+ * not such a name, and follows no links: the path comes from a ledger row. */
 int tokendir_remove(const char *path, struct err *e);
 
 #endif

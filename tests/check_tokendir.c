@@ -229,8 +229,33 @@ START_TEST(removes_nothing_else)
 	ck_assert_int_eq(tokendir_remove("", &e), -1);
 	ck_assert_int_eq(tokendir_remove(ID, &e), -1);
 	ck_assert_int_eq(symlink(d.path, link), 0);
-	ck_assert_int_eq(tokendir_remove(link, &e), -1); /* follows no link */
+	ok(tokendir_remove(link, &e)); /* follows no link */
 	ck_assert_int_eq(faccessat(d.fd, "token", F_OK, 0), 0);
+	ck_assert(!exists(link));
+	tokendir_close(&d);
+}
+END_TEST
+
+/* A command can put anything in the place of its folder, and no sweep should
+ * stumble over that for ever. */
+START_TEST(what_took_its_place_is_removed)
+{
+	struct tokendir d = make();
+
+	ck_assert_int_eq(rmdir(d.path), 0);
+	ok(io_create_file(AT_FDCWD, d.path, 0600, "x", 1, false, &e));
+	ok(tokendir_remove(d.path, &e));
+	ck_assert(!exists(d.path));
+	ck_assert_int_eq(symlink("/nowhere", d.path), 0);
+	ok(tokendir_remove(d.path, &e));
+	ck_assert_int_eq(mkfifo(d.path, 0600), 0);
+	ok(tokendir_remove(d.path, &e));
+	if (geteuid() == 0) {
+		ck_assert_int_eq(mkfifo(d.path, 0600), 0);
+		ck_assert_int_eq(chown(d.path, 1000, 1000), 0);
+		ck_assert_int_eq(tokendir_remove(d.path, &e), -1);
+		ck_assert(exists(d.path));
+	}
 	tokendir_close(&d);
 }
 END_TEST
@@ -489,6 +514,7 @@ main(void)
 	tcase_add_test(t, is_made_again_when_it_vanished);
 	tcase_add_test(t, removing_is_idempotent);
 	tcase_add_test(t, removes_nothing_else);
+	tcase_add_test(t, what_took_its_place_is_removed);
 	tcase_add_test(t, a_link_in_it_is_removed_not_followed);
 	tcase_add_test(t, what_the_command_put_there_goes_too);
 	tcase_add_test(t, what_is_open_to_others_is_refused);
