@@ -33,8 +33,8 @@
 /* ERR_MISSING when the ledger does not know the run. */
 int receipt_of(struct ledger *l, const char *id, int64_t now, cJSON **out,
     struct err *e);
-/* Writes it to `path' as one line: a file is replaced in one step, 0600; what
- * is there already and is no file (a pipe) is written to. */
+/* Writes it to `path' as one line: a file, or a link, is replaced in one step,
+ * 0600; what is there already and is neither (a pipe) is written to. */
 int receipt_write(struct ledger *l, const char *id, int64_t now,
     const char *path, struct err *e);
 /* One that was written down: its members as they are above and no others,

@@ -93,6 +93,19 @@ is "$status" 127 'a command that is not there'
 like "$(cat "$tmp/wrap.json")" '*"state":"revoked"*"revocation":"done"*' \
     'has a receipt, for it was minted for'
 
+# A command may put a link there, when it can write to the folder and we are
+# root. What that leads to, a disk perhaps, is not written to.
+mkfifo "$tmp/other"
+exec 4<>"$tmp/other"
+run ephid-wrap --receipt "$tmp/later" -- ln -s "$tmp/other" "$tmp/later"
+[ -f "$tmp/later" ] && [ ! -L "$tmp/later" ]
+ok $? 'a link that the command put there is replaced'
+is "$(dd if="$tmp/other" iflag=nonblock bs=4096 count=1 2>/dev/null)" '' \
+    'and not followed'
+run ephid-wrap --receipt "$tmp/other" -- true
+like "$(head -n 1 <&4)" '{"receipt":1,*' 'a pipe is written to'
+exec 4<&-
+
 # Nobody saw the end of one whose front and guardian were killed.
 ephid-wrap -- sh -c "echo \$EPHID_ID >$tmp/killed; exec sleep 60" 2>/dev/null &
 front=$!
