@@ -113,12 +113,13 @@ env_keep(struct env *e, const char *const *globs)
 /* The name goes, not the entry: it may stand there again with another value,
  * and is then one that a reader would take for it. */
 void
-env_unset_value(struct env *e, const char *value)
+env_unset_values(struct env *e,
+    bool (*match)(const char *value, const void *arg), const void *arg)
 {
-	for (size_t i = 0; *value != '\0' && i < e->n;) {
+	for (size_t i = 0; i < e->n;) {
 		const char *eq = strchr(e->list[i], '=');
 
-		if (eq == NULL || strcmp(eq + 1, value) != 0) {
+		if (eq == NULL || !match(eq + 1, arg)) {
 			i++;
 			continue;
 		}

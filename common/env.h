@@ -23,8 +23,9 @@ void env_unset_prefix(struct env *e, const char *prefix);
 /* Drops every name that matches none of these patterns (fnmatch(3)), which end
  * with NULL. */
 void env_keep(struct env *e, const char *const *globs);
-/* Drops every name whose value is this one; "" is no value. */
-void env_unset_value(struct env *e, const char *value);
+/* Drops every name that has a value which `match' takes. */
+void env_unset_values(struct env *e,
+    bool (*match)(const char *value, const void *arg), const void *arg);
 const char *env_get(const struct env *e, const char *name);
 /* [A-Za-z_][A-Za-z0-9_]* */
 bool env_name_is_valid(const char *name);

@@ -4,9 +4,11 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 #include "io.h"
+#include "jwt.h"
 #include "origin.h"
 
 #define TOKEN_FILE "token"
@@ -83,14 +85,55 @@ keep_only(struct env *env, const cJSON *keep)
 	free(globs);
 }
 
+struct parent {
+	const char *token; /* that was presented; NULL: a root */
+	const char *id;
+};
+
+static bool
+is_token_of(const char *id, const char *token, size_t len)
+{
+	scoped(free_json) cJSON *header = NULL;
+	scoped(free_json) cJSON *claims = NULL;
+	const char *whose;
+	struct err ignored;
+
+	if (jwt_decode(token, len, &header, &claims, &ignored) < 0)
+		return false;
+	whose = json_string(json_get(claims, "ephid"), "id");
+	return whose != NULL && strcmp(whose, id) == 0;
+}
+
+/* A value may hold more than a token: "Bearer ...". */
+static bool
+is_parents(const char *value, const void *arg)
+{
+	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz"
+				       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789-_.";
+	const struct parent *parent = arg;
+	size_t len;
+
+	if (strstr(value, parent->token) != NULL)
+		return true;
+	while ((value = strstr(value, "eyJ")) != NULL) { /* {" in base64 */
+		len = strspn(value, alphabet);
+		if (is_token_of(parent->id, value, len))
+			return true;
+		value += len;
+	}
+	return false;
+}
+
 /* A token handed on under another name (--env of an outer run) is a
- * credential that made this mint possible, so it goes too. */
+ * credential that made this mint possible, so it goes too: the one that was
+ * presented, and one that it has superseded. */
 static void
-drop_ours(struct env *env, const char *parent_token)
+drop_ours(struct env *env, const struct parent *parent)
 {
 	env_unset_prefix(env, "EPHID_");
-	if (parent_token != NULL)
-		env_unset_value(env, parent_token);
+	if (parent->token != NULL)
+		env_unset_values(env, is_parents, parent);
 }
 
 static void
@@ -135,13 +178,14 @@ handout_environment(const struct handout *h, char *const *from,
     const char *dir, struct env *out)
 {
 	scoped(free_string) char *file = xasprintf("%s/%s", dir, TOKEN_FILE);
+	const struct parent parent = {parent_token, m->identity.parent};
 	scoped(env_free) struct env callers = {0};
 
 	env_copy(&callers, from);
 	env_copy(out, from);
 	if (h->clean_env)
 		keep_only(out, h->keep);
-	drop_ours(out, parent_token);
+	drop_ours(out, &parent);
 	if (h->user != NULL)
 		set_user(out, h->user);
 	env_set(out, "EPHID_ID", m->identity.id);

@@ -14,7 +14,7 @@
  *	EPHID_TOKEN	unless no_env_token
  *	EPHID_HOME	unless clean_env or another user's: it reaches no home
  *
- * No other EPHID_*, nor what holds the parent's token by whatever name, is
+ * No other EPHID_*, nor what holds a token of the parent's by whatever name, is
  * handed on.
  */
 #ifndef EPHID_HANDOUT_H

@@ -122,6 +122,18 @@ static char *callers[] = {"PATH=/a", "EPHID_TOKEN=parent", "SECRET=x",
     "MAIL=/var/mail/root", "XDG_RUNTIME_DIR=/run/user/0", "EPHID_HOME=/old",
     "EPHID_WHATEVER=1", "TRACEPARENT=00-" TRACE "-00f067aa0ba902b7-01",
     "SHELL=/bin/bash", "EMPTY=", NULL};
+/* The parent's, by the id in it: its first, say, when the presented one is a
+ * renewed one. And one of somebody else. */
+#define HEADER "eyJhbGciOiJFUzI1NiJ9."
+#define OF_PARENT                                                             \
+	HEADER "eyJlcGhpZCI6eyJpZCI6IjAxS0IwMDAwMDAwMDAwMDAwMDAwMDAwMDAxIn19" \
+	       ".AAAA"
+#define OF_ANOTHER                                                            \
+	HEADER "eyJlcGhpZCI6eyJpZCI6IjAxS0IwMDAwMDAwMDAwMDAwMDAwMDAwMDA5In19" \
+	       ".AAAA"
+static char *credentials[] = {"A=" OF_PARENT, "B=Bearer " OF_PARENT,
+    "C=x-parent-x", "D=" OF_ANOTHER " " OF_PARENT "\n", "E=" OF_ANOTHER,
+    "F=" HEADER, "G=eyJ.eyJ.eyJ", NULL};
 static struct account user = {.name = (char[]){"worker"},
     .home = (char[]){"/home/worker"}, .shell = (char[]){"/bin/zsh"}};
 
@@ -183,6 +195,31 @@ START_TEST(the_callers_and_ours)
 	/* What stands twice and is the caller's comes through as it is. */
 	ck_assert_str_eq(env.list[0], "PATH=/a");
 	ck_assert_str_eq(env.list[2], "PATH=/b");
+	env_free(&env);
+}
+END_TEST
+
+START_TEST(without_what_the_parent_held)
+{
+	const struct handout h = {.no_env_token = true};
+	struct env env;
+
+	strcpy(minted.identity.parent, ROOT);
+	handout_environment(
+	    &h, credentials, "parent", &minted, "/home", "/dir", &env);
+	is_set(&env, "A", NULL);
+	is_set(&env, "B", NULL);
+	is_set(&env, "C", NULL);
+	is_set(&env, "D", NULL);
+	is_set(&env, "E", OF_ANOTHER);
+	is_set(&env, "F", HEADER);
+	is_set(&env, "G", "eyJ.eyJ.eyJ");
+	env_free(&env);
+	/* A root has no parent, and takes nothing from anybody. */
+	minted.identity.parent[0] = '\0';
+	handout_environment(
+	    &h, credentials, NULL, &minted, "/home", "/dir", &env);
+	is_set(&env, "A", OF_PARENT);
 	env_free(&env);
 }
 END_TEST
@@ -294,6 +331,7 @@ main(void)
 	tcase_add_test(t, a_file_for_each_audience);
 	tcase_add_test(t, a_file_that_cannot_be_written);
 	tcase_add_test(t, the_callers_and_ours);
+	tcase_add_test(t, without_what_the_parent_held);
 	tcase_add_test(t, without_the_token);
 	tcase_add_test(t, a_clean_one);
 	tcase_add_test(t, a_clean_one_with_exceptions);
