@@ -73,7 +73,9 @@ void ledger_must_have_begun(const struct ledger *l);
 /* What new status lists are made under; raised when a ledger was restored. */
 int ledger_generation(struct ledger *l, int64_t *generation, struct err *e);
 
-/* Reads user_version into l->schema.  With `create' it makes the tables, and
+/* PRAGMA user_version, into l->schema. */
+int ledger_read_schema(struct ledger *l, struct err *e);
+/* Reads it.  With `create' it makes the tables, and
  * unless the ledger is read-only it migrates what an older version made; who
  * does not create goes on with the old tables where that fails. */
 int ledger_prepare_schema(struct ledger *l, bool create, struct err *e);

@@ -122,8 +122,8 @@ static const char to_2[] =
     " BEGIN DELETE FROM outcome WHERE identity = old.id; END;"
     "PRAGMA user_version = 2;";
 
-static int
-read_version(struct ledger *l, struct err *e)
+int
+ledger_read_schema(struct ledger *l, struct err *e)
 {
 	scoped(query_done) struct query *q =
 	    query(l, "PRAGMA user_version", e);
@@ -157,7 +157,7 @@ set_journal_mode(struct ledger *l, struct err *e)
 static int
 take_steps(struct ledger *l, struct err *e)
 {
-	if (read_version(l, e) < 0 ||
+	if (ledger_read_schema(l, e) < 0 ||
 	    (l->schema < 1 && ledger_exec(l, schema, e) < 0) ||
 	    (l->schema < 2 && ledger_exec(l, to_2, e) < 0))
 		return -1;
@@ -174,7 +174,7 @@ migrate(struct ledger *l, struct err *e)
 		sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
 	}
-	return read_version(l, e);
+	return ledger_read_schema(l, e);
 }
 
 int
@@ -182,7 +182,7 @@ ledger_prepare_schema(struct ledger *l, bool create, struct err *e)
 {
 	struct err ignored;
 
-	if (read_version(l, e) < 0)
+	if (ledger_read_schema(l, e) < 0)
 		return -1;
 	/* An empty file: its maker died, or has not come to it yet. */
 	if (l->schema == 0 && !create)

@@ -542,7 +542,8 @@ ledger_begin(struct ledger *l, int64_t now, struct err *e)
 	l->restoring = false;
 	l->now = now;
 	l->changes = sqlite3_total_changes(l->db);
-	if (ledger_epoch(l, &epoch, e) == 0) {
+	/* It may have been migrated since it was opened. */
+	if (ledger_read_schema(l, e) == 0 && ledger_epoch(l, &epoch, e) == 0) {
 		l->epoch = epoch + 1;
 		if (epoch >= witness || start_over(l, witness, e) == 0)
 			return 0;

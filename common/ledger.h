@@ -10,7 +10,8 @@
  *
  * Versions.  Migrations only add, and whoever can write to an older ledger
  * migrates it on opening.  A program that meets a newer schema still reads,
- * revokes and sweeps; ledger_can_mint() tells it not to mint.
+ * revokes and sweeps; ledger_can_mint() tells it not to mint, as ledger_open()
+ * and each ledger_begin() found it.
  *
  * Restored backups.  Each transaction raises an epoch, which after its commit
  * is written, unsynced, to the file `witness' beside the ledger.  A ledger

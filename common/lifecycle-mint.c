@@ -355,6 +355,27 @@ check_grant(struct mint *m, struct err *e)
 
 /* --- the transaction ------------------------------------------------- */
 
+static int
+check_version(const struct lifecycle *lc, struct err *e)
+{
+	if (!ledger_is_newer(lc->ledger))
+		return 0;
+	return err_set(e, ERR_SYSTEM,
+	    "home '%s' is of a newer version of ephid, which must mint here",
+	    lc->home.path);
+}
+
+int
+mint_check_home(const struct lifecycle *lc, struct err *e)
+{
+	if (check_version(lc, e) < 0)
+		return -1;
+	if (!ledger_can_mint(lc->ledger))
+		return err_set(e, ERR_SYSTEM,
+		    "home '%s' cannot be written to", lc->home.path);
+	return 0;
+}
+
 int
 mint_refresh_issuer_url(struct lifecycle *lc, struct err *e)
 {
@@ -417,7 +438,8 @@ sign_and_record(struct mint *m, struct err *e)
 static int
 in_transaction(struct mint *m, struct err *e)
 {
-	if (mint_refresh_issuer_url(m->lc, e) < 0)
+	if (mint_check_home(m->lc, e) < 0 ||
+	    mint_refresh_issuer_url(m->lc, e) < 0)
 		return -1;
 	if (mint_is_child(m) && mint_load_parent(m, e) < 0)
 		return -1;
@@ -528,14 +550,6 @@ record_failure(struct mint *m, const struct err *e)
 	}
 }
 
-static int
-refuse_newer(const struct lifecycle *lc, struct err *e)
-{
-	return err_set(e, ERR_SYSTEM,
-	    "home '%s' is of a newer version of ephid, which must mint here",
-	    lc->home.path);
-}
-
 int
 lifecycle_mint(struct lifecycle *lc, const struct mint_request *rq,
     struct minted *out, struct err *e)
@@ -548,11 +562,8 @@ lifecycle_mint(struct lifecycle *lc, const struct mint_request *rq,
 	int result;
 
 	*out = (struct minted){0};
-	if (ledger_is_newer(lc->ledger))
-		return refuse_newer(lc, e);
-	if (!ledger_can_mint(lc->ledger))
-		return err_set(e, ERR_SYSTEM,
-		    "home '%s' cannot be written to", lc->home.path);
+	if (mint_check_home(lc, e) < 0)
+		return -1;
 	result = mint(&m, e);
 	if (result == 0)
 		lifecycle_audit(lc, EVENT_MINTED, out->identity.id,
@@ -657,8 +668,8 @@ lifecycle_preview(struct lifecycle *lc, const struct mint_request *rq,
 
 	*out = (struct minted){0};
 	*claims = NULL;
-	if (lc->ledger != NULL && ledger_is_newer(lc->ledger))
-		return refuse_newer(lc, e);
+	if (lc->ledger != NULL && check_version(lc, e) < 0)
+		return -1;
 	result = preview(&m, list, e);
 	identity_clear(&m.parent);
 	if (result < 0) {

@@ -47,6 +47,9 @@ void mint_choose_terms(struct mint *m);
 void mint_choose_expiry(struct mint *m);
 /* Signs and records every credential described. */
 int mint_issue(struct mint *m, struct err *e);
+/* May this program mint there? Asked before the transaction, for the words,
+ * and in it, for it may be migrated at any time. */
+int mint_check_home(const struct lifecycle *lc, struct err *e);
 /* The URL is made by the first mint of a home, and the operator may have set
  * another since we opened it. */
 int mint_refresh_issuer_url(struct lifecycle *lc, struct err *e);

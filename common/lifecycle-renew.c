@@ -65,7 +65,8 @@ in_transaction(struct mint *m, enum renewal *what, struct err *e)
 		return dead < 0 ? -1 : 0;
 	*what = RENEWAL_TOO_SOON;
 	expired_at = id->expires_at;
-	if (mint_refresh_issuer_url(m->lc, e) < 0 ||
+	if (mint_check_home(m->lc, e) < 0 ||
+	    mint_refresh_issuer_url(m->lc, e) < 0 ||
 	    mint_describe_credentials(m, false, e) < 0)
 		return -1;
 	mint_choose_terms(m);
@@ -83,11 +84,6 @@ renew(struct mint *m, enum renewal *what, struct err *e)
 {
 	struct ledger *l = m->lc->ledger;
 
-	if (!ledger_can_mint(l))
-		return err_set(e, ERR_SYSTEM,
-		    "home '%s' is of a newer version of ephid, which must "
-		    "mint here",
-		    m->lc->home.path);
 	if (issuer_find(m->rq->issuer != NULL ? m->rq->issuer : "local",
 		&m->ops, e) < 0 ||
 	    ledger_begin(l, m->now, e) < 0)

@@ -897,6 +897,19 @@ START_TEST(refuses_a_link)
 }
 END_TEST
 
+/* As a guardian sees it, whose connection is older than the migration. */
+START_TEST(a_newer_schema_is_noticed_in_a_transaction)
+{
+	struct identity a = mint(NULL);
+
+	sql("PRAGMA user_version = 3", 1);
+	ok(ledger_begin(l, NOW, &e));
+	ck_assert(ledger_is_newer(l) && !ledger_can_mint(l));
+	ledger_rollback(l);
+	ck_assert_int_eq(end_those((struct ledger_filter){.id = a.id}), 1);
+}
+END_TEST
+
 START_TEST(a_newer_schema_still_revokes)
 {
 	struct identity a = mint(NULL);
@@ -1262,6 +1275,7 @@ main(void)
 	tcase_add_test(t, only_create_creates);
 	tcase_add_test(t, says_that_it_is_corrupt);
 	tcase_add_test(t, refuses_a_link);
+	tcase_add_test(t, a_newer_schema_is_noticed_in_a_transaction);
 	tcase_add_test(t, a_newer_schema_still_revokes);
 	tcase_add_test(t, who_can_write_migrates);
 	tcase_add_test(t, an_open_ledger_is_migrated_beneath);

@@ -144,8 +144,20 @@ if command -v sqlite3 >/dev/null; then
 	is "$(grep -c 'renew' "$tmp/said")" 1 'told once'
 	finish
 	is "$status" 0 'the command does not mind'
+
+	# Migrated beneath it by a newer version, which alone may mint then.
+	start --ttl 6s
+	version=$(sqlite3 "$EPHID_HOME/ledger.db" 'PRAGMA user_version')
+	sqlite3 "$EPHID_HOME/ledger.db" 'PRAGMA user_version = 1000'
+	said() { grep -q 'cannot renew.* newer version' "$tmp/said"; }
+	wait_for 8 said; ok $? 'in a newer ledger nothing is renewed'
+	cmp -s "$file" "$tmp/before"; ok $? 'and the token stays'
+	finish
+	sqlite3 "$EPHID_HOME/ledger.db" "PRAGMA user_version = $version"
+	run ephid-inspect "$id"
+	like "$status|$out" '1|*revoked*' 'but revoked'
 else
-	skip 4 'no sqlite3'
+	skip 7 'no sqlite3'
 fi
 
 # --max-life: no token beyond it, and it is said.
