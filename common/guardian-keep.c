@@ -48,6 +48,18 @@ try_again(struct guardian *g)
 	g->renew_at = in_ms(wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
 }
 
+/* What it has it keeps until it expires. */
+static void
+stop_renewing(struct guardian *g, const char *why)
+{
+	char at[CLOCK_STAMP_MAX];
+
+	g->renew_at = 0;
+	guardian_warn(g,
+	    "not renewed any more: run %s %s, and expires at %s", g->id, why,
+	    clock_stamp(g->expires_at, at));
+}
+
 /* A parent that is renewed itself will let it grow again. Half of what is left
  * each time, so that the last try is before the end. */
 static void
@@ -56,14 +68,9 @@ wait_for_more(struct guardian *g)
 	int64_t left =
 	    g->expires_at * CLOCK_SECOND - lifecycle_now(&g->lc) * CLOCK_SECOND;
 
-	if (g->expires_at >= g->last_expiry) {
-		char at[CLOCK_STAMP_MAX];
-
-		g->renew_at = 0;
-		guardian_warn(g, "not renewed any more: run %s has reached "
-				 "its max-life, and expires at %s",
-		    g->id, clock_stamp(g->expires_at, at));
-	} else if (left <= 2 * RETRY_MS)
+	if (g->expires_at >= g->last_expiry)
+		stop_renewing(g, "has reached its max-life");
+	else if (left <= 2 * RETRY_MS)
 		try_again(g);
 	else
 		g->renew_at = in_ms(left / 2);
@@ -149,8 +156,10 @@ renew(struct guardian *g)
 		wait_for_more(g);
 	else if (what == RENEWAL_WAITS)
 		try_again(g);
-	else
+	else if (m.identity.revoked_at != 0)
 		was_revoked(g, &m.identity);
+	else /* ephid-revoke --only spared it */
+		stop_renewing(g, "came from one that was revoked");
 	minted_clear(&m);
 }
 

@@ -99,6 +99,31 @@ like "$(cat "$tmp/child.said")" '*was revoked*' 'having said why'
 wait_for 2 no_files; ok $? 'the parent loses its files'
 finish
 
+# One that is spared when its parent is revoked keeps what it has, while that
+# lasts, and gets no more.
+start
+cat >"$tmp/spared" <<'EOT'
+exec ephid-wrap --ttl 5s --on-revoke kill --status-fd 4 -- sh -c '
+    echo "$EPHID_ID" >$1/s.new; mv $1/s.new $1/spared.up
+    until [ -e $1/spared.go ]; do sleep 0.05; done
+    ephid-inspect --quiet "$EPHID_TOKEN_FILE"' sh "$1"
+EOT
+EPHID_TOKEN_FILE=$file sh "$tmp/spared" "$tmp" 2>"$tmp/child.said" \
+    4>"$tmp/child.events" &
+child=$!
+wait_for 10 test -s "$tmp/spared.up"
+ephid-revoke --quiet --only "$id"
+spared=$(cat "$tmp/spared.up")
+said() { grep -q "not renewed any more: .* was revoked" "$tmp/child.said"; }
+wait_for 5 said; ok $? 'a spared child is told that it is not renewed'
+: >"$tmp/spared.go"
+wait "$child"
+is "$?" 0 'and its token is valid, and where it was'
+is "$(grep -c revoked "$tmp/child.said")" 1 'told once'
+like "$(grep '"revoked"' "$tmp/child.events")" "*\"id\":\"$spared\"*ended\"*" \
+    'it is revoked when it ends'
+finish
+
 # --on-revoke kill: TERM, its grace, KILL.
 start --on-revoke kill --grace 300ms
 ephid-revoke --quiet "$id"
