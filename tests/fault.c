@@ -212,7 +212,7 @@ struct fault {
 	long call, nth; /* call -1: any */
 	long after;     /* -1: it has begun */
 	long counted, seen;
-	const char *spoiled;
+	long spoiled; /* the call; -1: none yet */
 	struct process process[2];
 	struct timespec since;
 	FILE *out;
@@ -236,7 +236,7 @@ static void
 spoil(struct fault *f, struct process *p, long number)
 {
 	f->reached = true;
-	f->spoiled = strdup(name_of(number));
+	f->spoiled = number;
 	take_time(&f->since);
 	for (int i = 0; f->kills_both && i < 2; i++)
 		if (f->process[i].pid != 0 && f->process[i].end < 0)
@@ -411,7 +411,8 @@ report(const struct fault *f)
 	struct timespec now;
 
 	take_time(&now);
-	fprintf(f->out, "%s %s %ld %ld", f->reached ? "yes" : "no", f->spoiled,
+	fprintf(f->out, "%s %s %ld %ld", f->reached ? "yes" : "no",
+	    f->reached ? name_of(f->spoiled) : "-",
 	    (now.tv_sec - f->since.tv_sec) * 1000 +
 		(now.tv_nsec - f->since.tv_nsec) / 1000000,
 	    f->seen);
@@ -453,7 +454,7 @@ main(int argc, char **argv)
 {
 	struct fault f = {.call = -1,
 	    .after = -1,
-	    .spoiled = "-",
+	    .spoiled = -1,
 	    .process = {{.end = -1}, {.end = -1}},
 	    .out = stderr};
 	int opt;
