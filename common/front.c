@@ -23,6 +23,8 @@
 #define OWN_FAILURE 125
 #define TIMED_OUT 124
 #define DRAIN_MS 1000 /* for who reads --status-fd slowly */
+/* timeout(1) tells us and then our whole group: one signal, come twice. */
+#define ECHO_MS 100
 
 struct front {
 	const struct run_request *rq;
@@ -33,7 +35,10 @@ struct front {
 	struct pids spare; /* children that we had before: not ours to end */
 	int lock, sock, signal_fd;
 	pid_t guardian;
-	int ends; /* signals so far that ask for the end */
+	struct {
+		int signal; /* that asked for the end first; 0: none has */
+		int64_t at;
+	} end;
 	bool started, warned;
 	enum { RUNNING, ENDED, FAILED } state;
 	struct guardian_message last;
@@ -141,6 +146,19 @@ stop_here(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+static bool
+is_second(struct front *f, int sig)
+{
+	int64_t now = clock_boot_ms();
+
+	if (f->end.signal == 0) {
+		f->end.signal = sig;
+		f->end.at = now;
+		return false;
+	}
+	return sig != f->end.signal || now - f->end.at >= ECHO_MS;
+}
+
 /* What the terminal made is known by its si_code, and went to the whole group:
  * to the command too, if it was there. */
 static void
@@ -158,7 +176,7 @@ on_signal(struct front *f, const struct signalfd_siginfo *si)
 	    (m.signal == SIGPIPE && si->ssi_pid == (uint32_t)getpid()))
 		return;
 	if (asks_for_the_end(m.signal) && !terminal)
-		m.end_now = ++f->ends > 1;
+		m.end_now = is_second(f, m.signal);
 	while (send(f->sock, &m, sizeof m, MSG_NOSIGNAL) < 0 &&
 	    errno == EINTR)
 		;

@@ -37,6 +37,21 @@ is "$(cat "$tmp/got")" TERM 'having had its chance'
 active; is "$?" 1 'and the identity is revoked'
 options=
 
+# timeout(1) tells us and then our group, which is one signal all the same.
+if command -v timeout >/dev/null; then
+	echo 0 >"$tmp/twice"
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		timeout 0.1 ephid-wrap -- sh -c 'trap "sleep 0.1; exit" TERM
+		    echo "$EPHID_ID" >$1/timed; while :; do sleep 0.02; done' \
+		    sh "$tmp"
+		ephid-inspect --receipt --json "$(cat "$tmp/timed")" |
+		    grep -q 'second signal' && echo $n >"$tmp/twice"
+	done
+	is "$(cat "$tmp/twice")" 0 'the TERM of timeout(1) is no second signal'
+else
+	skip 1 'no timeout(1)'
+fi
+
 # INT starts no timer; the second signal revokes at once.
 start 'trap "echo INT >>$1/got" INT; trap "echo TERM >>$1/got" TERM
     echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
