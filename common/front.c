@@ -39,7 +39,7 @@ struct front {
 		int signal; /* that asked for the end first; 0: none has */
 		int64_t at;
 	} end;
-	bool started, warned;
+	bool started;
 	enum { RUNNING, ENDED, FAILED } state;
 	struct guardian_message last;
 	struct statusfd events;
@@ -219,7 +219,6 @@ on_message(struct front *f, const struct guardian_message *m)
 		descriptors_drop(&f->inherited, STDERR_FILENO);
 		break;
 	case GUARDIAN_WARNING:
-		f->warned = true;
 		if (!f->rq->quiet)
 			say(f, m->text);
 		break;
@@ -302,8 +301,10 @@ revoke_and_report(struct front *f, struct lifecycle *lc, struct err *e)
 {
 	cJSON *event;
 	struct err why;
+	bool revoked;
+	int result = lifecycle_end_run(lc, f->id, WHY, NULL, &revoked, e);
 
-	if (lifecycle_end_run(lc, f->id, WHY, NULL, e) < 0)
+	if (!revoked)
 		return -1;
 	event = new_event(f, "revoked");
 	json_add_string(event, "reason", WHY);
@@ -313,7 +314,7 @@ revoke_and_report(struct front *f, struct lifecycle *lc, struct err *e)
 		f->rq->receipt, &why) < 0)
 		dprintf(STDERR_FILENO, "%s: no receipt: %s\n",
 		    f->rq->where.program, why.text);
-	return 0;
+	return result;
 }
 
 /* A configuration that was broken meanwhile is no reason to leave it live. */
@@ -371,7 +372,7 @@ conclude(struct front *f)
 		home_forget_run(&f->home, f->id);
 		leave(f, f->last.status);
 	}
-	if (f->rq->strict && (f->last.unrevoked || f->warned))
+	if (f->rq->strict && f->last.warned)
 		leave(f, OWN_FAILURE);
 	if (f->last.timed_out)
 		leave(f, TIMED_OUT);

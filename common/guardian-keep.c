@@ -111,21 +111,28 @@ hand_out(struct guardian *g)
 	minted_clear(&g->fresh);
 }
 
-static void
-was_revoked(struct guardian *g, const struct identity *id)
+void
+guardian_was_revoked(struct guardian *g, const struct identity *id)
 {
 	cJSON *event =
 	    statusfd_event("revoked", g->id, lifecycle_now(&g->lc));
-	struct err e;
 
 	g->revoked = true;
-	g->renew_at = g->look_at = 0;
-	close_fd(&g->home_fd);
 	if (id->reason != NULL)
 		json_add_string(event, "reason", id->reason);
 	guardian_announce(g, event);
 	guardian_warn(g, "run %s was revoked%s%s", g->id,
 	    id->reason != NULL ? ": " : "", id->reason != NULL ? id->reason : "");
+}
+
+static void
+heed_revocation(struct guardian *g, const struct identity *id)
+{
+	struct err e;
+
+	guardian_was_revoked(g, id);
+	g->renew_at = g->look_at = 0;
+	close_fd(&g->home_fd);
 	if (tokendir_remove(g->dir.path, &e) < 0)
 		guardian_warn(g, "its token files are not removed: %s", e.text);
 	if (g->rq->kill_on_revoke)
@@ -157,7 +164,7 @@ renew(struct guardian *g)
 	else if (what == RENEWAL_WAITS)
 		try_again(g);
 	else if (m.identity.revoked_at != 0)
-		was_revoked(g, &m.identity);
+		heed_revocation(g, &m.identity);
 	else /* ephid-revoke --only spared it */
 		stop_renewing(g, "came from one that was revoked");
 	minted_clear(&m);
@@ -181,7 +188,7 @@ look(struct guardian *g)
 	lifecycle_set_now(&g->lc, clock_now_ms());
 	if (ledger_find(g->lc.ledger, g->id, &id, &e) == 0 &&
 	    id.revoked_at != 0)
-		was_revoked(g, &id);
+		heed_revocation(g, &id);
 	identity_clear(&id);
 }
 

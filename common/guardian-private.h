@@ -29,7 +29,8 @@ struct guardian {
 	bool main_ended;
 	bool timed_out;
 	bool minted, warned;
-	bool ended; /* by us: revoked, and its files removed */
+	bool ended; /* by us: revoked */
+	struct err trouble; /* why not, as yet */
 
 	/* Keeping the identity. Points of the boot clock, 0: never. */
 	int home_fd, clock_fd, timer_fd;
@@ -51,6 +52,9 @@ void guardian_warn(struct guardian *g, const char *fmt, ...) PRINTF(2, 3);
 void guardian_announce(const struct guardian *g, cJSON *event);
 /* An event without members of its own. */
 void guardian_announce_plain(const struct guardian *g, const char *event);
+
+/* Somebody else has revoked the run: says so, once. */
+void guardian_was_revoked(struct guardian *g, const struct identity *id);
 
 /* Asks the command to end, and begins its grace. */
 void guardian_end_command(struct guardian *g, int sig);

@@ -21,6 +21,8 @@
 
 #define STRAGGLERS_MS (2 * CLOCK_SECOND)
 #define SECOND_SIGNAL_MS CLOCK_SECOND
+/* Who waits for the ledger hears neither front nor a timer. */
+#define PATIENCE_MS CLOCK_SECOND
 
 /* --- talking to front ------------------------------------------------- */
 
@@ -92,23 +94,54 @@ announce_end_of_identity(const struct guardian *g, const char *reason)
 	guardian_announce(g, event);
 }
 
-/* One that failed is tried again by who comes next, finish() at the last. */
+/* Somebody else may have come first, a moment ago, and the ledger keeps the
+ * first reason. */
+static void
+report_end(struct guardian *g, const char *reason)
+{
+	scoped(identity_clear) struct identity id = {0};
+	struct err ignored;
+
+	if (g->revoked)
+		return;
+	if (ledger_find(g->lc.ledger, g->id, &id, &ignored) == 0 &&
+	    id.reason != NULL && strcmp(id.reason, reason) != 0)
+		guardian_was_revoked(g, &id);
+	else
+		announce_end_of_identity(g, reason);
+}
+
+/* One that failed is tried again by who comes next, and insist_on_end() has
+ * the last word. */
 static void
 end_identity(struct guardian *g, const char *reason)
 {
-	struct err e;
+	bool files_stay;
 
 	if (g->ended)
 		return;
 	lifecycle_set_now(&g->lc, clock_now_ms());
-	g->ended =
-	    lifecycle_end_run(&g->lc, g->id, reason, &g->outcome, &e) == 0;
+	files_stay = lifecycle_end_run(&g->lc, g->id, reason, &g->outcome,
+			 &g->ended, &g->trouble) < 0 && g->ended;
 	/* What was not minted is tried too, for a commit may fail and hold,
 	 * but there is one thing to say then, and the mint says it. */
+	if (!g->ended || !g->minted)
+		return;
+	report_end(g, reason);
+	if (files_stay) {
+		g->warned = true;
+		guardian_complain(g, &g->trouble);
+	}
+}
+
+/* When there is nothing else to do, there is time to wait for the ledger. */
+static void
+insist_on_end(struct guardian *g, const char *reason)
+{
+	ledger_set_patience(g->lc.ledger, LEDGER_PATIENCE_MS);
+	end_identity(g, reason);
 	if (!g->ended && g->minted)
-		guardian_complain(g, &e);
-	else if (g->minted && !g->revoked)
-		announce_end_of_identity(g, reason);
+		guardian_complain(g, &g->trouble);
 }
 
 static void
@@ -163,7 +196,7 @@ record_the_rest(struct guardian *g, bool known)
 {
 	struct err e;
 
-	if (known && g->outcome.left == NULL)
+	if (!g->ended || (known && g->outcome.left == NULL))
 		return;
 	lifecycle_set_now(&g->lc, clock_now_ms());
 	if (lifecycle_set_outcome(&g->lc, g->id, &g->outcome, &e) < 0)
@@ -204,7 +237,8 @@ note_outcome(struct guardian *g)
 	g->outcome.signal = exited ? 0 : end->si_status;
 }
 
-/* `crashed': front is gone, and nobody waits for a grace. */
+/* `crashed': front is gone, and nobody waits for a grace. Where the ledger is
+ * busy, what still runs does not get the time that it takes. */
 static _Noreturn void
 finish(struct guardian *g, const char *reason, bool crashed)
 {
@@ -213,14 +247,15 @@ finish(struct guardian *g, const char *reason, bool crashed)
 
 	g->outcome.timed_out = g->timed_out;
 	end_identity(g, reason);
-	if (g->main_ended)
-		waitpid(g->main, NULL, 0); /* in vain, where it was waited for */
+	if (g->main_ended) /* and was waited for, or is a zombie still */
+		waitpid(g->main, NULL, WNOHANG);
 	settle_stragglers(g, crashed);
-	record_the_rest(g, !early && g->ended);
+	insist_on_end(g, reason);
+	record_the_rest(g, !early);
 	write_receipt(g);
 	m.end = g->main_end;
 	m.timed_out = g->timed_out;
-	m.unrevoked = !g->ended;
+	m.warned = g->warned || !g->ended;
 	guardian_tell(g, &m);
 	leave(g);
 }
@@ -232,7 +267,7 @@ fail(struct guardian *g, int status, const struct err *e)
 	struct guardian_message m = {.kind = GUARDIAN_FAILED};
 
 	if (g->lc.ledger != NULL) {
-		end_identity(g, "the command did not start");
+		insist_on_end(g, "the command did not start");
 		if (g->minted)
 			write_receipt(g);
 	}
@@ -448,6 +483,7 @@ begin(struct guardian *g)
 static _Noreturn void
 watch(struct guardian *g)
 {
+	ledger_set_patience(g->lc.ledger, PATIENCE_MS);
 	for (;;) {
 		struct pollfd p[] = {{.fd = g->sock, .events = POLLIN},
 		    {.fd = g->signal_fd, .events = POLLIN},

@@ -18,6 +18,9 @@
  *
  * The end is one function, whatever the cause: revoke durably, remove token
  * files, end stragglers, write the receipt, tell front, close the ledger.
+ * While the command runs nothing waits longer than a second for a ledger that
+ * others keep busy; a revocation that could not be had in it is tried again
+ * when all that ran is dead, and then for ten.
  */
 #ifndef EPHID_GUARDIAN_H
 #define EPHID_GUARDIAN_H
@@ -60,7 +63,7 @@ struct guardian_message {
 	int status;    /* of ephid-wrap when FAILED: 125, 126 or 127 */
 	siginfo_t end; /* when ENDED */
 	bool timed_out; /* when ENDED: it was the time limit */
-	bool unrevoked; /* when ENDED: the revocation failed */
+	bool warned; /* when ENDED: of anything; --strict asks */
 	char text[512];
 };
 /* What front tells the guardian of a signal it got. */

@@ -38,6 +38,7 @@ struct ledger {
 	const char *program;
 	int schema;
 	bool read_only;
+	int64_t patience_ms, waits_since;
 	struct query *queries;
 	/* the open transaction */
 	bool begun;

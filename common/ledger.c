@@ -19,7 +19,6 @@
 
 #define FILE_NAME "ledger.db"
 #define WITNESS "witness"
-#define BUSY_LIMIT_MS (10 * CLOCK_SECOND)
 
 /* --- errors and statements ------------------------------------------ */
 
@@ -179,13 +178,12 @@ write_witness(const struct ledger *l, int64_t epoch)
 static int
 wait_for_writer(void *ctx, int tries)
 {
-	static _Thread_local int64_t began;
+	struct ledger *l = ctx;
 	struct timespec pause = {.tv_nsec = 5000000};
 
-	(void)ctx;
 	if (tries == 0)
-		began = clock_boot_ms();
-	if (clock_boot_ms() - began > BUSY_LIMIT_MS)
+		l->waits_since = clock_boot_ms();
+	if (clock_boot_ms() - l->waits_since > l->patience_ms)
 		return 0;
 	if (tries < 7)
 		pause.tv_nsec = 50000L << tries;
@@ -247,7 +245,7 @@ connect_to(struct ledger *l, const char *name, int flags, struct err *e)
 		flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
 		NULL) != SQLITE_OK)
 		return ledger_fail(l, e);
-	sqlite3_busy_handler(l->db, wait_for_writer, NULL);
+	sqlite3_busy_handler(l->db, wait_for_writer, l);
 	sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(l->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_file_control(l->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
@@ -367,6 +365,7 @@ ledger_open(const struct home *home, enum ledger_mode mode,
 	l->home = home;
 	l->program = program;
 	l->read_only = mode == LEDGER_READ;
+	l->patience_ms = LEDGER_PATIENCE_MS;
 	l->path = xasprintf("%s/%s", home->path, FILE_NAME);
 	if (open_file(l, mode, e) < 0) {
 		ledger_close(l);
@@ -391,6 +390,12 @@ void
 free_ledger(struct ledger **l)
 {
 	ledger_close(*l);
+}
+
+void
+ledger_set_patience(struct ledger *l, int64_t ms)
+{
+	l->patience_ms = ms;
 }
 
 bool

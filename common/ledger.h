@@ -50,6 +50,9 @@ int ledger_open(const struct home *home, enum ledger_mode mode,
     const char *program, struct ledger **out, struct err *e);
 void ledger_close(struct ledger *l); /* NULL is fine; rolls back */
 void free_ledger(struct ledger **l); /* for scoped() */
+/* How long it waits for other writers before it says that it is busy. */
+void ledger_set_patience(struct ledger *l, int64_t ms);
+#define LEDGER_PATIENCE_MS 10000 /* unless told otherwise */
 bool ledger_can_mint(const struct ledger *l);
 bool ledger_is_newer(const struct ledger *l); /* than this program */
 bool ledger_is_read_only(const struct ledger *l);

@@ -74,7 +74,8 @@ remove_token_files(const struct identity *id, struct err *e)
 /* The token files go even when the revocation failed: the run is over. */
 static int
 end_known_run(struct lifecycle *lc, const struct identity *run,
-    const char *reason, const struct outcome *o, struct err *e)
+    const char *reason, const struct outcome *o, bool *revoked,
+    struct err *e)
 {
 	const struct ledger_filter f = {
 	    .id = run->id, .now = lifecycle_now(lc)};
@@ -85,6 +86,7 @@ end_known_run(struct lifecycle *lc, const struct identity *run,
 		remove_token_files(run, &ignored);
 		return err_in(e, "run %s is not revoked", run->id);
 	}
+	*revoked = true;
 	if (remove_token_files(run, e) < 0)
 		return err_in(e,
 		    "run %s is revoked, its token files are not removed",
@@ -96,15 +98,18 @@ end_known_run(struct lifecycle *lc, const struct identity *run,
  * again. */
 int
 lifecycle_end_run(struct lifecycle *lc, const char *id, const char *reason,
-    const struct outcome *o, struct err *e)
+    const struct outcome *o, bool *revoked, struct err *e)
 {
 	struct identity run = {0};
 	int result = 0;
 
+	*revoked = false;
 	if (ledger_find(lc->ledger, id, &run, e) == 0)
-		result = end_known_run(lc, &run, reason, o, e);
+		result = end_known_run(lc, &run, reason, o, revoked, e);
 	else if (e->code != ERR_MISSING)
 		result = err_in(e, "run %s is not revoked", id);
+	else
+		*revoked = true;
 	identity_clear(&run);
 	if (result == 0)
 		home_forget_run(&lc->home, id);

@@ -177,11 +177,12 @@ int lifecycle_revoke(struct lifecycle *lc, const struct ledger_filter *f,
     struct err *e);
 
 /* What the end of a run does, from guardian or, when that was killed, front:
- * revoke durably, then remove token files and lock. No row is success. The
- * error says whether it is the revocation that failed. `o' is recorded with
+ * revoke durably, then remove token files and lock. No row is success. When it
+ * fails *revoked says whether it is the revocation that did. `o' is recorded with
  * the revocation, in the same transaction; NULL when it is not known yet. */
 int lifecycle_end_run(struct lifecycle *lc, const char *id,
-    const char *reason, const struct outcome *o, struct err *e);
+    const char *reason, const struct outcome *o, bool *revoked,
+    struct err *e);
 /* For what became known only after that. */
 int lifecycle_set_outcome(struct lifecycle *lc, const char *id,
     const struct outcome *o, struct err *e);

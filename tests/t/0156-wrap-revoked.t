@@ -82,6 +82,30 @@ was=$(($(ticks))); sleep 0.5
 [ $(($(ticks) - was)) -lt 10 ]; ok $? 'and rests while it does'
 wait "$front"
 
+# Revoked and over before anybody could notice.
+run ephid-wrap --status-fd 4 --strict -- \
+    sh -c 'ephid-revoke --quiet --reason quick "$EPHID_ID"; exit 3' \
+    4>"$tmp/events"
+is "$(grep '"revoked"' "$tmp/events" | field reason)" quick \
+    'who revoked it last is not whom the event names'
+like "$err" '*was revoked: quick' 'it is said at the end'
+is "$status" 125 'and under --strict it is a failure'
+
+# Revoked, though its files stay.
+if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
+	run unshare -m sh -c 'ephid-wrap --status-fd 4 --strict -- sh -c "
+	    mount -t tmpfs none \$EPHID_TOKEN_DIR && exit 5"' 4>"$tmp/events"
+	is "$(grep '"revoked"' "$tmp/events" | field reason)" \
+	    'the command ended' 'an event says that it is revoked'
+	is "$(printf '%s\n' "$err" | grep -c 'token files are not removed')" 1 \
+	    'one line that its files are there'
+	is "$status" 125 'and under --strict it is a failure'
+	run ephid-revoke --sweep
+	is "$status" 0 'a sweep removes what was in the way'
+else
+	skip 4 'nothing can be mounted here'
+fi
+
 # A tree that is revoked ends every run in it.
 start
 PARENT=$file
