@@ -127,7 +127,8 @@ walk() { # HOW WHO STEP FROM NAME
 every=1 step=7
 [ -z "$full" ] || step=1
 # With sanitizers all is several times as slow.
-! grep -q __asan_init "$(program ephid-wrap)" || every=7 step=29
+[ -n "$full" ] || ! grep -q __asan_init "$(program ephid-wrap)" ||
+    every=7 step=29
 for victim in front guardian; do
 	walk -k $victim $every "$ground/ready" 'a run'
 	walk -k $victim $step '' 'a first run'
