@@ -557,6 +557,20 @@ ledger_begin(struct ledger *l, int64_t now, struct err *e)
 	return -1;
 }
 
+/* A commit that was not synced may hold all the same: its frames lie in the
+ * WAL, and who next has to recover that takes them for true. Another commit
+ * comes to lie in their place. */
+static void
+overwrite_failed(struct ledger *l)
+{
+	struct err ignored;
+
+	if (ledger_exec(l, "BEGIN IMMEDIATE", &ignored) == 0 &&
+	    (set_number(l, "epoch", l->epoch, &ignored) < 0 ||
+		ledger_exec(l, "COMMIT", &ignored) < 0))
+		sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
 /* One that changed nothing raises no epoch, and writes nothing to sync. */
 int
 ledger_commit(struct ledger *l, struct err *e)
@@ -567,6 +581,7 @@ ledger_commit(struct ledger *l, struct err *e)
 	if ((changed && set_number(l, "epoch", l->epoch, e) < 0) ||
 	    ledger_exec(l, "COMMIT", e) < 0) {
 		ledger_rollback(l);
+		overwrite_failed(l);
 		return -1;
 	}
 	l->begun = false;

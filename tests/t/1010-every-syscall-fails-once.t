@@ -81,8 +81,6 @@ known() { # WHAT
 	# Neither sending nor hearing is tried again.
 	guardian:ENOMEM:sendto:the\ status*) ;;
 	*:ENOMEM:recvfrom:the\ status*) ;;
-	# A commit whose sync failed is taken for true by who recovers the WAL.
-	ephid-mint*:*:fdatasync:it\ lives*) ;;
 	*) return 1 ;;
 	esac
 }
