@@ -8,7 +8,6 @@
 
 #define AUDIENCE_MAX 512
 #define ISSUER_URL_MAX 255
-#define NBF_LEEWAY 30 /* seconds a verifier's clock may be behind ours */
 
 void
 identity_clear(struct identity *id)

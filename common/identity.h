@@ -25,6 +25,7 @@
 #define ID_LEN 26
 #define ID_RANDOM 10 /* bytes of randomness in an id */
 #define SUBJECT_MAX 127
+#define NBF_LEEWAY 30 /* seconds a verifier's clock may be behind ours */
 #define NOTE_MAX 256
 
 enum identity_state { ID_PENDING, ID_ACTIVE, ID_REVOKED, ID_EXPIRED };

@@ -25,14 +25,46 @@ look_at_ancestors(struct mint *m, enum renewal *what, struct err *e)
 			  : ledger_find(m->lc->ledger, parent, &m->parent, e);
 }
 
-/* A renewal a second before the end of all would only make rows. */
-static bool
-is_worth_it(const struct mint *m, int64_t expired_at)
+static int
+is_from_the_future(const struct credential *c, void *arg)
+{
+	const struct mint *m = arg;
+
+	return c->issued_at - NBF_LEEWAY > m->now;
+}
+
+/* The clock was set back, and what was issued before is valid only when it has
+ * come so far again. 1: so it is; -1. */
+static int
+is_ahead_of_us(struct mint *m, struct err *e)
+{
+	return ledger_each_credential(
+	    m->lc->ledger, m->rq->id, is_from_the_future, m, e);
+}
+
+/* A renewal a second before the end of all would only make rows. 1: it is
+ * worth it; -1. */
+static int
+is_worth_it(struct mint *m, int64_t expired_at, struct err *e)
 {
 	int64_t ttl = m->rq->ttl != 0 ? m->rq->ttl : m->policy->ttl;
 	int64_t gain = m->out->identity.expires_at - expired_at;
 
-	return gain >= 1 && gain >= ttl / 10;
+	if (gain >= 1 && gain >= ttl / 10)
+		return 1;
+	return is_ahead_of_us(m, e);
+}
+
+static int
+describe(struct mint *m, struct err *e)
+{
+	if (mint_check_home(m->lc, e) < 0 ||
+	    mint_refresh_issuer_url(m->lc, e) < 0 ||
+	    mint_describe_credentials(m, false, e) < 0)
+		return -1;
+	mint_choose_terms(m);
+	mint_choose_expiry(m);
+	return 0;
 }
 
 static int
@@ -54,7 +86,7 @@ in_transaction(struct mint *m, enum renewal *what, struct err *e)
 {
 	struct identity *id = &m->out->identity;
 	int64_t expired_at;
-	int dead;
+	int dead, worth;
 
 	if (ledger_find(m->lc->ledger, m->rq->id, id, e) < 0)
 		return -1;
@@ -65,13 +97,9 @@ in_transaction(struct mint *m, enum renewal *what, struct err *e)
 		return dead < 0 ? -1 : 0;
 	*what = RENEWAL_TOO_SOON;
 	expired_at = id->expires_at;
-	if (mint_check_home(m->lc, e) < 0 ||
-	    mint_refresh_issuer_url(m->lc, e) < 0 ||
-	    mint_describe_credentials(m, false, e) < 0)
+	if (describe(m, e) < 0 || (worth = is_worth_it(m, expired_at, e)) < 0)
 		return -1;
-	mint_choose_terms(m);
-	mint_choose_expiry(m);
-	if (!is_worth_it(m, expired_at)) {
+	if (worth == 0) {
 		id->expires_at = expired_at;
 		return 0;
 	}

@@ -119,7 +119,8 @@ int lifecycle_preview(struct lifecycle *lc, const struct mint_request *rq,
 enum renewal {
 	RENEWED,
 	RENEWAL_TOO_SOON, /* it would gain less than a tenth of the ttl: the
-			   * parent, or max_life, ends it */
+			   * parent, or max_life, ends it. Not when the clock
+			   * was set back before what was issued */
 	RENEWAL_WAITS,    /* an ancestor has expired, and may come back */
 	RENEWAL_OVER      /* it, or an ancestor, was revoked */
 };

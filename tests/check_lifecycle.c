@@ -871,6 +871,28 @@ START_TEST(a_renewal_must_gain_a_tenth)
 }
 END_TEST
 
+/* What was issued by a clock that ran ahead is not valid by the right one. */
+START_TEST(a_renewal_follows_a_clock_that_was_set_back)
+{
+	struct mint_request rq = held_request(900);
+	scoped(minted_clear) struct minted m = {0}, near = {0}, next = {0},
+					   late = {0};
+
+	mint_ok(&rq, &m);
+	rq = again(&m, 900);
+	/* nbf is half a minute before iat */
+	ck_assert_int_eq(renew_at(NOW - 30, &rq, &near), RENEWAL_TOO_SOON);
+	verdict_is(&m, JWT_VALID);
+	ck_assert_int_eq(renew_at(NOW - 3600, &rq, &next), RENEWED);
+	verdict_is(&m, JWT_NOT_YET_VALID);
+	verdict_is(&next, JWT_VALID);
+	ck_assert_int_eq(next.issued[0].credential.expires_at, NOW - 2700);
+	/* and goes on until the old one is valid again */
+	ck_assert_int_eq(renew_at(NOW - 3000, &rq, &late), RENEWED);
+	verdict_is(&late, JWT_VALID);
+}
+END_TEST
+
 START_TEST(max_life_ends_renewals)
 {
 	struct mint_request rq = held_request(60);
@@ -1284,6 +1306,7 @@ main(void)
 	tcase_add_test(t, a_renewal_is_a_new_credential);
 	tcase_add_test(t, revoking_ends_superseded_tokens_too);
 	tcase_add_test(t, a_renewal_must_gain_a_tenth);
+	tcase_add_test(t, a_renewal_follows_a_clock_that_was_set_back);
 	tcase_add_test(t, max_life_ends_renewals);
 	tcase_add_test(t, a_short_max_life_shortens_the_first);
 	tcase_add_test(t, an_expired_run_comes_back_by_renewal);
