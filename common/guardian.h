@@ -64,7 +64,8 @@ struct guardian_message {
 	siginfo_t end; /* when ENDED */
 	bool timed_out; /* when ENDED: it was the time limit */
 	bool warned; /* when ENDED: of anything; --strict asks */
-	char text[512];
+	/* Has room for the reason of a revocation, each byte as \u0001. */
+	char text[6 * NOTE_MAX + 512];
 };
 /* What front tells the guardian of a signal it got. */
 struct front_message {

@@ -91,6 +91,18 @@ is "$(grep '"revoked"' "$tmp/events" | field reason)" quick \
 like "$err" '*was revoked: quick' 'it is said at the end'
 is "$status" 125 'and under --strict it is a failure'
 
+# The longest reason there is, which JSON makes six times as long.
+if command -v jq >/dev/null; then
+	long=$(head -c 256 /dev/zero | tr '\0' '\1')
+	ephid-wrap --status-fd 4 -- \
+	    sh -c 'ephid-revoke --quiet --reason "$1" "$EPHID_ID"' sh "$long" \
+	    2>/dev/null 4>"$tmp/events"
+	is "$(jq -r 'select(.event == "revoked").reason' "$tmp/events")" \
+	    "$long" 'the longest reason is told whole'
+else
+	skip 1 'no jq'
+fi
+
 # Revoked, though its files stay.
 if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
 	run unshare -m sh -c 'ephid-wrap --status-fd 4 --strict -- sh -c "
