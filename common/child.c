@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,13 +134,26 @@ try_exec(const struct child_setup *s, const struct candidates *c)
 	return error;
 }
 
+/* A change of user leaves the keyring of the caller's session, and whoever has
+ * that can read its keys. Where the call is refused to us (no keyrings; a
+ * seccomp filter) it is refused to the command. */
+static int
+leave_keyring(void)
+{
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 ||
+	    errno == ENOSYS || errno == EPERM)
+		return 0;
+	return -1;
+}
+
 static int
 switch_user(const struct account *u)
 {
 	if (setgroups((size_t)u->ngroups, u->groups) < 0 ||
-	    setresgid(u->gid, u->gid, u->gid) < 0)
+	    setresgid(u->gid, u->gid, u->gid) < 0 ||
+	    setresuid(u->uid, u->uid, u->uid) < 0)
 		return -1;
-	return setresuid(u->uid, u->uid, u->uid);
+	return leave_keyring();
 }
 
 /* Capabilities that the switch did not take (secure bits can keep them), or

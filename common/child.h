@@ -4,7 +4,7 @@
  *
  * Between fork and exec only async-signal-safe calls are made, in this order:
  * the process group (the target user might not be allowed to join it), the
- * user, for good, then PDEATHSIG, which changing the user clears, and at last
+ * user, for good, with a session keyring of its own, then PDEATHSIG, which changing the user clears, and at last
  * the look at the parent.  The program is thus looked for as the user that it
  * will run as.  A failure comes back over a close-on-exec pipe as the step
  * and its errno, and is worded by the parent.

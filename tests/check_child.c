@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <linux/securebits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -228,8 +230,26 @@ struct self_report {
 	gid_t gid[3];
 	gid_t groups[64];
 	int ngroups, death_signal;
-	bool can_return;
+	bool can_return, has_key;
 };
+
+/* A key in the session's keyring, which a child has, too. False where there
+ * are no keyrings. */
+#define KEY "ephid-check"
+static bool
+add_key(void)
+{
+	return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 &&
+	    syscall(SYS_add_key, "user", KEY, "x", (size_t)1,
+		KEY_SPEC_SESSION_KEYRING) >= 0;
+}
+
+static bool
+has_key(void)
+{
+	return syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING,
+		   "user", KEY, 0) >= 0;
+}
 
 static int
 report_self(void)
@@ -240,6 +260,7 @@ report_self(void)
 	getresgid(&r.gid[0], &r.gid[1], &r.gid[2]);
 	r.ngroups = getgroups(64, r.groups);
 	prctl(PR_GET_PDEATHSIG, &r.death_signal);
+	r.has_key = has_key();
 	r.can_return = setuid(0) == 0 || setreuid(0, 0) == 0 ||
 	    setgid(0) == 0 || setgroups(0, NULL) == 0;
 	return write(STDOUT_FILENO, &r, sizeof r) != sizeof r;
@@ -285,6 +306,7 @@ START_TEST(another_user_in_all_respects)
 
 	if (geteuid() != 0)
 		return;
+	add_key();
 	ck_assert_msg(
 	    start_as(&user, (char[]){"/proc/self/exe"}, &out) == 0, "%s",
 	    e.text);
@@ -297,7 +319,7 @@ START_TEST(another_user_in_all_respects)
 	ck_assert_int_eq(r.ngroups, user.ngroups);
 	ck_assert_mem_eq(r.groups, more, sizeof more);
 	ck_assert_int_eq(r.death_signal, SIGUSR2);
-	ck_assert(!r.can_return);
+	ck_assert(!r.can_return && !r.has_key);
 	close(out);
 }
 END_TEST
@@ -312,6 +334,7 @@ END_TEST
 START_TEST(without_a_user_nothing_changes)
 {
 	struct self_report r;
+	bool added = add_key();
 	int out;
 
 	ck_assert_int_eq(
@@ -321,6 +344,7 @@ START_TEST(without_a_user_nothing_changes)
 	ck_assert_uint_eq(r.uid[2], getuid());
 	ck_assert_int_eq(r.ngroups, getgroups(0, NULL));
 	ck_assert_int_eq(r.death_signal, SIGUSR2);
+	ck_assert_int_eq(r.has_key, added);
 	close(out);
 }
 END_TEST
