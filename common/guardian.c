@@ -178,12 +178,15 @@ settle_stragglers(struct guardian *g, bool crashed)
 {
 	scoped(buf_free) struct buf names = {0};
 	struct err e;
+	bool known;
 	size_t n;
 
-	if (supervise_name_tree(&names, &n, &e) < 0 || n == 0)
+	known = supervise_name_tree(&names, &n, &e) == 0;
+	if (known && n == 0)
 		return;
-	announce_stragglers(g, n);
-	if (g->rq->stragglers == STRAGGLERS_LEAVE && !crashed)
+	if (known)
+		announce_stragglers(g, n);
+	if (known && g->rq->stragglers == STRAGGLERS_LEAVE && !crashed)
 		g->outcome.left = buf_steal(&names);
 	else
 		end_stragglers(g, crashed);

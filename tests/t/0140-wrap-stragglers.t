@@ -47,8 +47,14 @@ EOT
 	[ -n "$out" ] && [ -e "$out/file" ]; ok $? 'what it mounted there is let be'
 	rm -r "$out"
 	ephid-revoke --quiet --sweep
+	# shellcheck disable=SC2016
+	run unshare -m ephid-wrap -- sh -c 'sleep "$0" & echo $!
+	    umount -l /proc' $mark
+	like "$err" '*cannot end what the command left: *' \
+	    'what cannot be found is not passed over in silence'
+	kill -KILL "$out"
 else
-	skip 1 'nothing can be mounted here'
+	skip 2 'nothing can be mounted here'
 fi
 
 # Another user's process cannot be signalled by an ordinary run.
