@@ -296,19 +296,33 @@ mirror(struct front *f)
 
 #define WHY "its guardian was killed"
 
+/* The guardian, or somebody else, may have done it already; that the event
+ * comes twice then is better than not at all. Nothing was minted where there
+ * is no row. */
+static void
+announce_revocation(struct front *f, struct lifecycle *lc)
+{
+	scoped(identity_clear) struct identity id = {0};
+	struct err ignored;
+	cJSON *event;
+
+	if (ledger_find(lc->ledger, f->id, &id, &ignored) < 0)
+		return;
+	event = new_event(f, "revoked");
+	json_add_string(event, "reason", id.reason != NULL ? id.reason : WHY);
+	announce(f, event);
+}
+
 static int
 revoke_and_report(struct front *f, struct lifecycle *lc, struct err *e)
 {
-	cJSON *event;
 	struct err why;
 	bool revoked;
 	int result = lifecycle_end_run(lc, f->id, WHY, NULL, &revoked, e);
 
 	if (!revoked)
 		return -1;
-	event = new_event(f, "revoked");
-	json_add_string(event, "reason", WHY);
-	announce(f, event);
+	announce_revocation(f, lc);
 	if (f->rq->receipt != NULL &&
 	    receipt_write(lc->ledger, f->id, lifecycle_now(lc),
 		f->rq->receipt, &why) < 0)

@@ -3,9 +3,9 @@
  *
  *	{"event":"minted","time":"2026-11-25T09:30:00Z","id":"01K..."}
  *
- * `event' is one of minted, started, renewed, revoked, exited, stragglers and
- * done, in that order but for renewals; `status' or `signal' stand with exited
- * and done.  Guardian composes the lines and front writes them, which is the
+ * `event' is one of minted, started, renewed, exited, revoked, stragglers and
+ * done, in that order, but that renewals repeat and a run may be revoked before
+ * its command has exited; `status' or `signal' stand with exited and done.  Guardian composes the lines and front writes them, which is the
  * one that lives longest.  Who reads slowly does not hold up a run: lines
  * wait here until they can be written without blocking.
  */

@@ -91,6 +91,15 @@ is "$(grep '"revoked"' "$tmp/events" | field reason)" quick \
 like "$err" '*was revoked: quick' 'it is said at the end'
 is "$status" 125 'and under --strict it is a failure'
 
+# The guardian cannot say it any more, and front does.
+start --status-fd 3
+ephid-revoke --quiet --reason first "$id"
+kill -KILL "$guardian"
+wait "$front"
+is "$?" 125 'a run without its guardian'
+is "$(grep '"revoked"' "$tmp/events" | tail -n 1 | field reason)" first \
+    'has the reason for which it was revoked'
+
 # The longest reason there is, which JSON makes six times as long.
 if command -v jq >/dev/null; then
 	long=$(head -c 256 /dev/zero | tr '\0' '\1')
