@@ -186,8 +186,9 @@ look(struct guardian *g)
 		close_fd(&g->home_fd);
 	g->look_at = g->home_fd < 0 ? in_ms(LOOK_EVERY_MS) : 0;
 	lifecycle_set_now(&g->lc, clock_now_ms());
-	if (ledger_find(g->lc.ledger, g->id, &id, &e) == 0 &&
-	    id.revoked_at != 0)
+	if (ledger_find(g->lc.ledger, g->id, &id, &e) < 0)
+		g->look_at = in_ms(LOOK_EVERY_MS);
+	else if (id.revoked_at != 0)
 		heed_revocation(g, &id);
 	identity_clear(&id);
 }
