@@ -530,12 +530,39 @@ start_over(struct ledger *l, int64_t witness, struct err *e)
 	return ledger_end_restored(l, e);
 }
 
+/* One that was moved or removed takes what is written, and nobody reads it:
+ * what a guardian would go on to sign could not be revoked. */
+static int
+check_place(struct ledger *l, struct err *e)
+{
+	int moved = 0;
+
+	sqlite3_file_control(l->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	if (moved != 0)
+		return err_set(e, ERR_SYSTEM,
+		    "ledger '%s' was moved or removed", l->path);
+	return 0;
+}
+
+/* All may have changed since it was opened: migrated, restored, gone. */
+static int
+look_around(struct ledger *l, int64_t witness, struct err *e)
+{
+	int64_t epoch;
+
+	if (ledger_read_schema(l, e) < 0 || ledger_epoch(l, &epoch, e) < 0)
+		return -1;
+	l->epoch = epoch + 1;
+	return epoch < witness ? start_over(l, witness, e)
+			       : check_place(l, e);
+}
+
 /* The witness is read before the writer's lock is had: read after it, it
  * could only be newer by a commit that this ledger has as well. */
 int
 ledger_begin(struct ledger *l, int64_t now, struct err *e)
 {
-	int64_t witness = read_witness(l), epoch;
+	int64_t witness = read_witness(l);
 
 	assert(!l->begun);
 	if (l->read_only)
@@ -547,12 +574,8 @@ ledger_begin(struct ledger *l, int64_t now, struct err *e)
 	l->restoring = false;
 	l->now = now;
 	l->changes = sqlite3_total_changes(l->db);
-	/* It may have been migrated since it was opened. */
-	if (ledger_read_schema(l, e) == 0 && ledger_epoch(l, &epoch, e) == 0) {
-		l->epoch = epoch + 1;
-		if (epoch >= witness || start_over(l, witness, e) == 0)
-			return 0;
-	}
+	if (look_around(l, witness, e) == 0)
+		return 0;
 	ledger_rollback(l);
 	return -1;
 }

@@ -60,6 +60,7 @@ bool ledger_was_restored(struct ledger *l); /* true once after it happened */
 /* Rises with each commit of any process. */
 int ledger_epoch(struct ledger *l, int64_t *epoch, struct err *e);
 
+/* Fails, too, where the file was moved or removed since it was opened. */
 int ledger_begin(struct ledger *l, int64_t now, struct err *e);
 int ledger_commit(struct ledger *l, struct err *e);
 void ledger_rollback(struct ledger *l); /* nothing to do is fine */

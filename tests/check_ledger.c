@@ -897,6 +897,21 @@ START_TEST(refuses_a_link)
 }
 END_TEST
 
+/* As who keeps it open finds it: nobody reads what is written there. */
+START_TEST(a_ledger_that_is_gone_takes_no_more)
+{
+	mint(NULL);
+	ck_assert_int_eq(
+	    renameat(home.fd, "ledger.db", home.fd, "elsewhere"), 0);
+	ck_assert_int_eq(ledger_begin(l, NOW, &e), -1);
+	ck_assert_ptr_nonnull(strstr(e.text, "moved or removed"));
+	ck_assert_int_eq(
+	    renameat(home.fd, "elsewhere", home.fd, "ledger.db"), 0);
+	ok(ledger_begin(l, NOW, &e));
+	ledger_rollback(l);
+}
+END_TEST
+
 /* As a guardian sees it, whose connection is older than the migration. */
 START_TEST(a_newer_schema_is_noticed_in_a_transaction)
 {
@@ -1275,6 +1290,7 @@ main(void)
 	tcase_add_test(t, only_create_creates);
 	tcase_add_test(t, says_that_it_is_corrupt);
 	tcase_add_test(t, refuses_a_link);
+	tcase_add_test(t, a_ledger_that_is_gone_takes_no_more);
 	tcase_add_test(t, a_newer_schema_is_noticed_in_a_transaction);
 	tcase_add_test(t, a_newer_schema_still_revokes);
 	tcase_add_test(t, who_can_write_migrates);

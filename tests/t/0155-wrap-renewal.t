@@ -199,3 +199,17 @@ isnt "$(header "$(cat "$file")" | field kid)" "$old" \
     'a renewed token is signed by the key of its time'
 valid "$file"; ok $? 'and verifies'
 finish
+
+# With its home gone, what it signed could not be revoked by anybody.
+start --ttl 6s
+mv "$EPHID_HOME" "$tmp/gone"
+said() { grep -q 'cannot renew.*moved or removed' "$tmp/said"; }
+wait_for 8 said; ok $? 'in a home that was moved nothing is renewed'
+cmp -s "$file" "$tmp/before"; ok $? 'and the token stays'
+finish
+like "$status|$(cat "$tmp/said")" "0|*run $id is not revoked: *moved or removed*" \
+    'that it is not revoked is said'
+mv "$tmp/gone" "$EPHID_HOME"
+ephid-revoke --sweep --quiet
+run ephid-inspect "$id"
+like "$status|$out" '1|*revoked*' 'a sweep does it, where the home is'
