@@ -15,7 +15,7 @@ static const char help[] =
     "is a child of that run.\n"
     "\n"
     "  -a, --audience URI      whom the token is for (the issuer itself)\n"
-    "  -s, --scope LIST        what it may do, separated by spaces (nothing)\n"
+    "  -s, --scope LIST        what it may do, separated by spaces; repeats\n"
     "  -t, --ttl DURATION      how long the token lives (15m)\n"
     "  -p, --profile NAME      options from the configuration\n"
     "      --agent NAME        who runs (the user's name, or the parent's)\n"

@@ -15,7 +15,7 @@ static const char help[] =
     "What is minted:\n"
     "  -a, --audience URI      whom a token is for (the issuer itself);\n"
     "                          repeats, the first is EPHID_TOKEN\n"
-    "  -s, --scope LIST        what it may do, separated by spaces (nothing)\n"
+    "  -s, --scope LIST        what it may do, separated by spaces; repeats\n"
     "  -t, --ttl DURATION      how long a token lives (15m)\n"
     "      --max-life DURATION until when it is renewed (24h)\n"
     "  -p, --profile NAME      options from the configuration\n"

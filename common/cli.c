@@ -223,6 +223,13 @@ cli_push(cJSON **list, const char *value)
 	json_push_string(*list, value);
 }
 
+/* It repeats, as a list in a profile does; kept for as long as we live. */
+static const char *
+join_scopes(const char *so_far, const char *more)
+{
+	return so_far == NULL ? more : xasprintf("%s %s", so_far, more);
+}
+
 bool
 cli_mint_option(struct mint_options *o, int opt, const char *arg)
 {
@@ -234,7 +241,7 @@ cli_mint_option(struct mint_options *o, int opt, const char *arg)
 		cli_push(&o->may_audiences, arg);
 		return true;
 	case 's':
-		o->scope = arg;
+		o->scope = join_scopes(o->scope, arg);
 		return true;
 	case 't':
 		o->ttl = arg;

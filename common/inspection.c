@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "io.h"
@@ -259,6 +260,9 @@ receipt_of_id(struct inspection *in, const char *operand, cJSON **receipt,
 	if (cli_is_token(operand))
 		return err_set(e, ERR_USAGE,
 		    "a token has no receipt; its run has, by its id");
+	if (id_parse_suffix(operand, id) < 0 && access(operand, F_OK) == 0)
+		return err_set(e, ERR_USAGE,
+		    "a file is named with a slash: ./%s", operand);
 	if (lifecycle_resolve(in->lc, operand, id, e) < 0)
 		return -1;
 	return receipt_of(in->lc->ledger, id, in->now, receipt, e);

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "env.h"
+#include "identity.h"
 #include "io.h"
 
 #define NAME "config.json"
@@ -30,6 +32,8 @@ enum type {
 	TYPE_FLAG,
 	TYPE_LIST,  /* of strings */
 	TYPE_TEXTS, /* a string or a list of them */
+	TYPE_URIS, /* the same, of audiences */
+	TYPE_VARIABLE,
 	TYPE_ANY,
 	TYPE_FORM, /* from here on one of few words */
 	TYPE_SUBJECT,
@@ -77,8 +81,8 @@ static const struct member policy_members[] = {
 
 /* The long options of ephid-mint and ephid-wrap. */
 static const struct member profile_members[] = {
-    {"audience", TYPE_TEXTS},
-    {"may-audience", TYPE_TEXTS},
+    {"audience", TYPE_URIS},
+    {"may-audience", TYPE_URIS},
     {"scope", TYPE_TEXTS},
     {"ttl", TYPE_TTL},
     {"agent", TYPE_TEXT},
@@ -97,7 +101,7 @@ static const struct member profile_members[] = {
     {"grace", TYPE_DURATION},
     {"stragglers", TYPE_STRAGGLERS},
     {"on-revoke", TYPE_ON_REVOKE},
-    {"env", TYPE_TEXT},
+    {"env", TYPE_VARIABLE},
     {"no-env-token", TYPE_FLAG},
     {"clean-env", TYPE_FLAG},
     {"keep", TYPE_TEXTS},
@@ -267,6 +271,33 @@ is_choice(const cJSON *v, const char *refusal)
 	return strstr(refusal, quoted) != NULL;
 }
 
+static const char *
+texts_fault(const cJSON *v)
+{
+	return cJSON_IsString(v) || is_list(v)
+	    ? NULL
+	    : "not a string or a list of strings";
+}
+
+static const char *
+uris_fault(const cJSON *v)
+{
+	const char *wrong = texts_fault(v);
+	const cJSON *item;
+	struct err ignored;
+
+	if (wrong != NULL)
+		return wrong;
+	if (cJSON_IsString(v))
+		return audience_check(v->valuestring, &ignored) == 0
+		    ? NULL
+		    : "not an absolute URI";
+	cJSON_ArrayForEach (item, v)
+		if (audience_check(item->valuestring, &ignored) < 0)
+			return "has one that is not an absolute URI";
+	return NULL;
+}
+
 /* NULL, or what is wrong with a value. */
 static const char *
 fault(const cJSON *v, enum type type)
@@ -289,9 +320,13 @@ fault(const cJSON *v, enum type type)
 	case TYPE_LIST:
 		return is_list(v) ? NULL : "not a list of strings";
 	case TYPE_TEXTS:
-		return cJSON_IsString(v) || is_list(v)
+		return texts_fault(v);
+	case TYPE_URIS:
+		return uris_fault(v);
+	case TYPE_VARIABLE:
+		return cJSON_IsString(v) && env_name_is_valid(v->valuestring)
 		    ? NULL
-		    : "not a string or a list of strings";
+		    : "not a name for a variable";
 	case TYPE_ANY:
 		return NULL;
 	default:

@@ -186,7 +186,7 @@ START_TEST(test_wrong_types)
 	refused("{\"policy\":{\"audit\":\"file\"}}",
 	    "f:1: policy.audit: not \"syslog\" or \"none\"");
 	refused("{\"profiles\":{\"a\":{\"env\":null}}}",
-	    "f:1: profiles.a.env: not a string");
+	    "f:1: profiles.a.env: not a name for a variable");
 }
 END_TEST
 

@@ -163,6 +163,11 @@ run sh -c 'ephid-wrap -p fd -- true 9>"$1"' sh "$tmp/events"
 like "$status $(cat "$tmp/events")" '0 *"event":"done"*' 'and it is taken'
 rm "$EPHID_HOME/config.json"
 
+# --- a scope in pieces --------------------------------------------------
+
+run ephid-wrap -s b --scope 'a c' -- sh -c 'cat "$EPHID_TOKEN_FILE"'
+is "$(payload "$out" | jq -r .scope)" 'b a c' 'scopes add up'
+
 # --- several audiences ---------------------------------------------------
 
 run ephid-wrap -a https://a.example -a https://b.example -a https://c.example \

@@ -214,6 +214,12 @@ config() {
 config 'an unknown member' '2: *audiance*did you mean audience*' \
     '{"profiles":{"reviewer":{
 "audiance":"https://a.example"}}}'
+config 'an audience' '1: profiles.p.audience: not an absolute URI*' \
+    '{"profiles":{"p":{"audience":"foo"}}}'
+config 'an audience in a list' '1: profiles.p.may-audience: has one *' \
+    '{"profiles":{"p":{"may-audience":["https://a.example","foo"]}}}'
+config 'a variable' '1: profiles.p.env: not a name for a variable*' \
+    '{"profiles":{"p":{"env":"A-B"}}}'
 config 'an unknown policy' '1: policy.max_tll*' '{"policy":{"max_tll":"5m"}}'
 config 'a wrong type' '1: policy.max_depth*' '{"policy":{"max_depth":"two"}}'
 printf '{"policy":{' >"$EPHID_HOME/config.json"

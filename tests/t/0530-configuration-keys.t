@@ -58,6 +58,9 @@ values() { # MEMBER TYPE: sets good and bad, and what is said of bad
 	LIST) good='[] ["a"]' bad='"a" [1]' says='not a list of strings' ;;
 	TEXT) good='"a"' bad='1 ["a"]' says='not a string' ;;
 	TEXTS) good='"a" ["a","b"]' bad='1 [1]' says='not a string or a list*' ;;
+	URIS) good='"https://a" ["https://a","spiffe://b/c"]' bad='1 [1] "a"'
+		says='*not a*' ;;
+	VARIABLE) good='"GH_TOKEN"' bad='1 "" "A-B"' says='not a name for *' ;;
 	AUDIT) good='"syslog" "none"' bad='"loud" 1' says='not "*" or "*"' ;;
 	*)
 		good=$(words "$1" | sed 's/[^ ]*/"&"/g')

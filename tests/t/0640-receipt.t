@@ -239,3 +239,9 @@ done
 run ephid-inspect --receipt "$(cat "$tmp/root")"
 is "$status" 2 'a token as an argument is refused'
 unlike "$out$err" '*eyJ*' 'and not echoed'
+
+# A file in this folder is no id.
+echo '{}' >"$tmp/run.json"
+run sh -c "cd '$tmp' && ephid-inspect --receipt run.json"
+is "$status|$err" '2|ephid-inspect: a file is named with a slash: ./run.json' \
+    'a file without a slash is told where it belongs'
