@@ -101,9 +101,10 @@ home_locate(const char *option, char **path, struct err *e)
 /* --- opening -------------------------------------------------------- */
 
 /* The file systems on which two machines, or two clients of one server, can
- * hold the same lock; a run would be swept while it lives. */
-static const char *
-untrusted_filesystem(int fd)
+ * hold the same lock; a run would be swept while it lives. What does not say
+ * what it is may be one of them. */
+static int
+check_filesystem(int fd, const char *path, struct err *e)
 {
 	static const struct {
 		uint32_t magic;
@@ -119,17 +120,20 @@ untrusted_filesystem(int fd)
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) < 0)
-		return NULL;
+		return err_sys(
+		    e, "cannot tell the file system of home '%s'", path);
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
 		if ((uint32_t)fs.f_type == refused[i].magic)
-			return refused[i].name;
-	return NULL;
+			return err_set(e, ERR_SYSTEM,
+			    "home '%s' is on %s, whose locks cannot be "
+			    "trusted",
+			    path, refused[i].name);
+	return 0;
 }
 
 static int
 check_home(int fd, const char *path, struct err *e)
 {
-	const char *fs;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
@@ -142,11 +146,7 @@ check_home(int fd, const char *path, struct err *e)
 		return err_set(e, ERR_SYSTEM,
 		    "home '%s' can be written to by others (mode %04o)", path,
 		    (unsigned)(st.st_mode & 07777));
-	if ((fs = untrusted_filesystem(fd)) != NULL)
-		return err_set(e, ERR_SYSTEM,
-		    "home '%s' is on %s, whose locks cannot be trusted", path,
-		    fs);
-	return 0;
+	return check_filesystem(fd, path, e);
 }
 
 /* mkdir -p. What exists already keeps its mode; the rest is 0700. */
