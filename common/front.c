@@ -22,6 +22,8 @@
 
 #define OWN_FAILURE 125
 #define TIMED_OUT 124
+/* What the guardian left does not live on for a ledger that is busy. */
+#define PATIENCE_MS CLOCK_SECOND
 #define DRAIN_MS 1000 /* for who reads --status-fd slowly */
 /* timeout(1) tells us and then our whole group: one signal, come twice. */
 #define ECHO_MS 100
@@ -333,7 +335,7 @@ revoke_and_report(struct front *f, struct lifecycle *lc, struct err *e)
 
 /* A configuration that was broken meanwhile is no reason to leave it live. */
 static int
-revoke_here(struct front *f, struct err *e)
+revoke_here(struct front *f, int64_t patience_ms, struct err *e)
 {
 	struct lifecycle_where where = f->rq->where;
 	struct lifecycle lc = {0};
@@ -348,24 +350,27 @@ revoke_here(struct front *f, struct err *e)
 		home_forget_run(&f->home, f->id);
 		return 0; /* it had not even made the ledger */
 	}
+	ledger_set_patience(lc.ledger, patience_ms);
 	result = revoke_and_report(f, &lc, e);
 	lifecycle_close(&lc);
 	return result;
 }
 
 /* The guardian was killed. The command dies by PDEATHSIG, what it left comes
- * to us, and so does the revocation. */
+ * to us, and so does the revocation, which is tried again when all is dead. */
 static _Noreturn void
 take_over(struct front *f)
 {
 	scoped(buf_free) struct buf left = {0};
-	struct err e;
+	struct err e, why;
+	bool revoked = revoke_here(f, PATIENCE_MS, &why) == 0;
+	int ended = supervise_end_tree(SIGKILL, 0, &f->spare, &left, &e);
 
-	if (revoke_here(f, &e) == 0)
-		err_set(&e, ERR_SYSTEM, "run %s is revoked", f->id);
+	if (revoked || revoke_here(f, LEDGER_PATIENCE_MS, &why) == 0)
+		err_set(&why, ERR_SYSTEM, "run %s is revoked", f->id);
 	dprintf(STDERR_FILENO, "%s: the guardian was killed; %s\n",
-	    f->rq->where.program, e.text);
-	if (supervise_end_tree(SIGKILL, 0, &f->spare, &left, &e) < 0)
+	    f->rq->where.program, why.text);
+	if (ended < 0)
 		dprintf(STDERR_FILENO, "%s: cannot end what it left: %s\n",
 		    f->rq->where.program, e.text);
 	else if (left.len > 0)

@@ -372,8 +372,8 @@ static void
 on_signal(struct guardian *g, const struct front_message *m)
 {
 	if (m->end_now) {
+		kill_in(g, SECOND_SIGNAL_MS); /* before we wait for anything */
 		end_identity(g, "ended by a second signal");
-		kill_in(g, SECOND_SIGNAL_MS);
 	} else if (m->signal == SIGTERM || m->signal == SIGHUP)
 		kill_in(g, g->rq->grace_ms);
 	if (g->main_ended) {

@@ -19,7 +19,8 @@ now_ms() { date +%s%3N; }
 start() {
 	rm -f "$tmp/up" "$tmp/told"
 	ephid-wrap "$@" -- sh -c 'trap "date +%s%3N >$1/told; exit 3" TERM
-	    echo $$ $EPHID_ID >$1/up.new; mv $1/up.new $1/up
+	    sleep 314151 &
+    echo $$ $EPHID_ID >$1/up.new; mv $1/up.new $1/up
 	    while :; do sleep 0.02; done' sh "$tmp" 2>"$tmp/said" 5>&- &
 	front=$!
 	wait_for 10 test -s "$tmp/up" || bail 'the command did not start'
@@ -28,7 +29,7 @@ start() {
 live() { ephid-inspect --quiet "$id"; }
 revoked() { [ "$(sqlite3 -readonly "$EPHID_HOME/ledger.db" \
     "SELECT revoked_at > 0 FROM identity WHERE id = '$id'")" = 1 ]; }
-gone() { ! kill -0 "$command" 2>/dev/null; }
+gone() { ! grep -q '^State:.[^ZX]' "/proc/$command/status" 2>/dev/null; }
 
 # It waits for the ledger to renew; a signal comes through all the same.
 start --ttl 5s
@@ -60,6 +61,24 @@ revoked; isnt $? 0 'though it could not be revoked yet'
 unlock
 wait_for 5 revoked; ok $? 'which comes when it can'
 
+# The guardian is killed: what the command left does not live on either.
+start
+guardian=$(tr -d ' ' <"/proc/$front/task/$front/children")
+left=$(cut -d ' ' -f 1 "/proc/$command/task/$command/children")
+lock
+at=$(now_ms)
+kill -KILL "$guardian"
+left_gone() { ! kill -0 "$left" 2>/dev/null; }
+wait_for 15 left_gone
+took=$(($(now_ms) - at))
+[ "$took" -lt 3000 ]; ok $? "without its guardian nothing is left ($took ms)"
+unlock
+wait "$front"
+is "$?" 125 'which is 125'
+revoked; ok $? 'and revoked when that could be'
+is "$(cat "$tmp/said")" \
+    "ephid-wrap: the guardian was killed; run $id is revoked" 'in one line'
+
 # Two signals: revoked at once if that can be, dead a second later in any case.
 start --grace 60s
 lock
@@ -67,10 +86,10 @@ at=$(now_ms)
 kill -STOP "$command" # it does not hear the first one
 kill -TERM "$front"
 sleep 0.3
-kill -INT "$front"
+kill -TERM "$front"
 wait_for 15 gone
 took=$(($(now_ms) - at))
-[ "$took" -lt 4000 ]; ok $? "the second signal's second is one ($took ms)"
+[ "$took" -lt 3300 ]; ok $? "the second signal's second is one ($took ms)"
 unlock
 wait "$front"
 revoked; ok $? 'and revoked'
