@@ -30,6 +30,7 @@ from signal import SIGCONT, SIGINT, SIGKILL, SIGTERM
 from checks import *
 
 FULL = bool(os.environ["full"])
+GRACE = "2s" if FULL else "500ms"
 HOME = os.environ["EPHID_HOME"]
 MARK = "1732%d" % os.getpid()
 ROOT = os.geteuid() == 0
@@ -51,7 +52,8 @@ class Job:
     def __init__(self, kind, before=(), script=None, env=None, setup=None):
         if os.path.exists(UP):
             os.unlink(UP)
-        wrap = ["ephid-wrap", "-q", "--", "sh", TMP + "/agent", kind, UP, MARK]
+        wrap = ["ephid-wrap", "-q", "--grace", GRACE, "--",
+                "sh", TMP + "/agent", kind, UP, MARK]
         if script:
             step = TMP + "/step"
             with open(step, "w") as f:
@@ -82,11 +84,11 @@ class Job:
         return alive() + [p for p in [self.front()] if p and not gone(p)]
     def front(self):
         for p in filter(str.isdigit, os.listdir("/proc")):
-            if read("/proc/%s/cmdline" % p).startswith("ephid-wrap\0-q\0--") \
-                    and MARK in read("/proc/%s/cmdline" % p):
+            line = read("/proc/%s/cmdline" % p)
+            if line.startswith("ephid-wrap\0") and MARK in line:
                 return int(p)
 
-    def ends(self, name, seconds=3):
+    def ends(self, name, seconds=5):
         """The last words on each job that was not killed as a whole."""
         ok(wait_for(self.revoked, 1), name + ": revoked", db(
             "select id, reason from identity where revoked_at is null"))
@@ -229,7 +231,8 @@ def test_gitlab():
               setup=own_group)
     gitlab(job, 0.5)
     job.ends("GitLab, a stubborn script")
-    equal(job.why(), "ephid-wrap was killed", "GitLab: the guardian saw it")
+    equal(db("select pid from event where kind = 'revoked' and id = '%s'"
+             % job.id), str(job.guardian), "GitLab: by the guardian")
 
 # --- docker stop -------------------------------------------------------
 # TERM to the first process, and after 10 s KILL to all.
@@ -272,6 +275,14 @@ def test_docker():
         if not job.revoked():
             break
     job.swept("docker stop, below a shell")
+
+    for _ in range(10):
+        job = docker(kind="tame")
+        os.kill(child_of(job.entry), SIGKILL)
+        job.p.wait()
+        if not job.revoked():
+            break
+    job.swept("docker kill")
 
 # --- systemd -----------------------------------------------------------
 
