@@ -127,13 +127,6 @@ fork_guardian(struct front *f, struct err *e)
 
 /* --- signals ---------------------------------------------------------- */
 
-static bool
-asks_for_the_end(int sig)
-{
-	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP ||
-	    sig == SIGQUIT;
-}
-
 /* Stops as the terminal asked; an orphaned group is not stopped, which is
  * why it is TSTP with its default action and not STOP. */
 static void
@@ -177,7 +170,7 @@ on_signal(struct front *f, const struct signalfd_siginfo *si)
 	if (m.signal == SIGCHLD ||
 	    (m.signal == SIGPIPE && si->ssi_pid == (uint32_t)getpid()))
 		return;
-	if (asks_for_the_end(m.signal) && !terminal)
+	if (signals_ask_for_the_end(m.signal) && !terminal)
 		m.end_now = is_second(f, m.signal);
 	while (send(f->sock, &m, sizeof m, MSG_NOSIGNAL) < 0 &&
 	    errno == EINTR)

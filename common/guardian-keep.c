@@ -16,12 +16,6 @@
 #define RETRY_MS 1000      /* doubled with each failure */
 #define RETRY_MAX_MS 30000
 
-static int64_t
-in_ms(int64_t ms)
-{
-	return clock_add(clock_boot_ms(), ms);
-}
-
 /* --- renewal ---------------------------------------------------------- */
 
 /* Two thirds of its life are on the wall clock, which exp is held against;
@@ -34,7 +28,7 @@ guardian_schedule_renewal(struct guardian *g, int64_t issued_at)
 	int64_t left = at - clock_now_ms();
 
 	g->renewals_failed = 0;
-	g->renew_at = in_ms(left > 0 ? left : 0);
+	g->renew_at = timer_in(left > 0 ? left : 0);
 }
 
 static void
@@ -45,7 +39,7 @@ try_again(struct guardian *g)
 	for (int i = 0; i < g->renewals_failed && wait < RETRY_MAX_MS; i++)
 		wait *= 2;
 	g->renewals_failed++;
-	g->renew_at = in_ms(wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
+	g->renew_at = timer_in(wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
 }
 
 /* What it has it keeps until it expires. */
@@ -73,7 +67,7 @@ wait_for_more(struct guardian *g)
 	else if (left <= 2 * RETRY_MS)
 		try_again(g);
 	else
-		g->renew_at = in_ms(left / 2);
+		g->renew_at = timer_in(left / 2);
 }
 
 static void
@@ -184,10 +178,10 @@ look(struct guardian *g)
 		watch_open(&g->lc.home, &g->home_fd, &e);
 	else if (!watch_take(g->home_fd))
 		close_fd(&g->home_fd);
-	g->look_at = g->home_fd < 0 ? in_ms(LOOK_EVERY_MS) : 0;
+	g->look_at = g->home_fd < 0 ? timer_in(LOOK_EVERY_MS) : 0;
 	lifecycle_set_now(&g->lc, clock_now_ms());
 	if (ledger_find(g->lc.ledger, g->id, &id, &e) < 0)
-		g->look_at = in_ms(LOOK_EVERY_MS);
+		g->look_at = timer_in(LOOK_EVERY_MS);
 	else if (id.revoked_at != 0)
 		heed_revocation(g, &id);
 	identity_clear(&id);
@@ -202,13 +196,7 @@ guardian_keep_begin(struct guardian *g)
 		g->clock_fd = -1;
 	/* The watch begins with the first look: to close one waits for the
 	 * kernel, 10 ms and more, which is the length of a short run. */
-	g->look_at = in_ms(LOOK_AFTER_MS);
-}
-
-static bool
-is_due(int64_t at)
-{
-	return at != 0 && clock_boot_ms() >= at;
+	g->look_at = timer_in(LOOK_AFTER_MS);
 }
 
 bool
@@ -223,15 +211,15 @@ guardian_keep(struct guardian *g, bool home_changed, bool clock_set)
 	if (!guardian_keeps(g))
 		return;
 	if (home_changed && g->look_at == 0)
-		g->look_at = in_ms(LOOK_AFTER_MS);
+		g->look_at = timer_in(LOOK_AFTER_MS);
 	if (clock_set) {
 		timer_rearm_clock_watch(g->clock_fd);
 		if (g->renew_at != 0)
-			g->renew_at = in_ms(0);
+			g->renew_at = timer_in(0);
 	}
-	if (is_due(g->look_at))
+	if (timer_is_due(g->look_at))
 		look(g);
-	if (is_due(g->renew_at) && !g->revoked) {
+	if (timer_is_due(g->renew_at) && !g->revoked) {
 		if (g->fresh.n > 0)
 			hand_out(g);
 		else

@@ -282,12 +282,6 @@ fail(struct guardian *g, int status, const struct err *e)
 
 /* --- while the command runs ------------------------------------------- */
 
-static int64_t
-in_ms(int64_t ms)
-{
-	return clock_add(clock_boot_ms(), ms);
-}
-
 static void
 announce_exit(const struct guardian *g)
 {
@@ -345,7 +339,7 @@ has_children(void)
 static void
 kill_in(struct guardian *g, int64_t ms)
 {
-	int64_t at = in_ms(ms);
+	int64_t at = timer_in(ms);
 
 	if (g->kill_at == 0 || at < g->kill_at)
 		g->kill_at = at;
@@ -361,13 +355,6 @@ guardian_end_command(struct guardian *g, int sig)
 	kill_in(g, g->rq->grace_ms);
 }
 
-static bool
-asks_for_the_end(int sig)
-{
-	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP ||
-	    sig == SIGQUIT;
-}
-
 static void
 on_signal(struct guardian *g, const struct front_message *m)
 {
@@ -377,7 +364,7 @@ on_signal(struct guardian *g, const struct front_message *m)
 	} else if (m->signal == SIGTERM || m->signal == SIGHUP)
 		kill_in(g, g->rq->grace_ms);
 	if (g->main_ended) {
-		if (asks_for_the_end(m->signal))
+		if (signals_ask_for_the_end(m->signal))
 			guardian_end_command(g, m->signal);
 	} else if (!m->from_terminal)
 		kill(g->main, m->signal);
@@ -398,21 +385,15 @@ hear_front(struct guardian *g)
 	return n == sizeof m || (n < 0 && errno == EAGAIN);
 }
 
-static bool
-is_due(int64_t at)
-{
-	return at != 0 && clock_boot_ms() >= at;
-}
-
 static void
 check_limits(struct guardian *g)
 {
-	if (is_due(g->timeout_at)) {
+	if (timer_is_due(g->timeout_at)) {
 		g->timeout_at = 0;
 		g->timed_out = true;
 		guardian_end_command(g, SIGTERM);
 	}
-	if (!is_due(g->kill_at))
+	if (!timer_is_due(g->kill_at))
 		return;
 	g->kill_at = 0;
 	end_identity(g, g->timed_out
@@ -466,7 +447,7 @@ announce_start(struct guardian *g)
 	guardian_tell(g, &started);
 	guardian_announce_plain(g, "started");
 	if (g->rq->timeout_ms != 0)
-		g->timeout_at = in_ms(g->rq->timeout_ms);
+		g->timeout_at = timer_in(g->rq->timeout_ms);
 }
 
 /* The exec is over, one way or the other. */

@@ -70,6 +70,13 @@ signals_capture(const struct signals *caller, int *fd, struct err *e)
 	return 0;
 }
 
+bool
+signals_ask_for_the_end(int sig)
+{
+	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP ||
+	    sig == SIGQUIT;
+}
+
 /* Ours are all close-on-exec and the caller's cannot be, or the exec that
  * made us had closed them. */
 static void

@@ -31,6 +31,9 @@ void signals_restore(const struct signals *s); /* async-signal-safe */
  * SIGCHLD gets its default action back, for ignoring it loses the status. */
 int signals_capture(const struct signals *caller, int *fd, struct err *e);
 
+/* TERM, INT, HUP and QUIT: who sends one wants the run to be over. */
+bool signals_ask_for_the_end(int sig);
+
 /* What the caller left open to us beyond the standard three, noted before we
  * open anything, and let go once the command has it: a pipe that we held
  * would never end for who reads or writes it. */

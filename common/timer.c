@@ -8,6 +8,18 @@
 #include "clock.h"
 #include "io.h"
 
+int64_t
+timer_in(int64_t ms)
+{
+	return clock_add(clock_boot_ms(), ms);
+}
+
+bool
+timer_is_due(int64_t boot_ms)
+{
+	return boot_ms != 0 && clock_boot_ms() >= boot_ms;
+}
+
 int
 timer_open(int *fd, struct err *e)
 {
