@@ -108,7 +108,9 @@ spoiled() { # FROM WHO COMMAND...
 	case $front:$guardian in
 	1[3-9][0-9]:*|*:1[2-9][0-9]) broke "it crashes ($front $guardian)" ;;
 	esac
-	[ "${calls:-0}" -lt 1500 ] || broke "it spins, or waits: $calls calls"
+	# Who finds no list of children in /proc looks at every process.
+	[ "${calls:-0}" -lt 1500 ] || [ "$call" = access ] ||
+	    broke "it spins, or waits: $calls calls"
 	case $state in
 	*'ok ') ;;
 	*) broke 'the ledger is damaged' ;;
