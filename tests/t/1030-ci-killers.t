@@ -25,7 +25,7 @@ sleep "$3"
 EOT
 
 cat >"$tmp/killers.py" <<'EOT'
-import glob, os, shutil, signal, subprocess, sys, time
+import atexit, glob, os, shutil, signal, subprocess, sys, time
 from signal import SIGCONT, SIGINT, SIGKILL, SIGTERM
 from checks import *
 
@@ -393,6 +393,11 @@ def test_systemd():
             break
     job.swept("systemctl kill -s KILL")
     group.remove()
+
+@atexit.register
+def leave_nothing():
+    for p in alive():
+        os.kill(p, SIGKILL)
 
 who, user = sys.argv[1], sys.argv[2:]
 if who == "user":
