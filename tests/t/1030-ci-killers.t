@@ -176,7 +176,7 @@ def github(who, user):
     job.ends(name)
 
 def github_at_the_mint():
-    """Until it has minted, the guardian can be found."""
+    """Until it has minted, the guardian can be found, by root."""
     ident = "github_mint_%d" % os.getpid()
     had = db("select count(*) from identity")
     writer = subprocess.Popen(["sqlite3", HOME + "/ledger.db"],
@@ -189,9 +189,12 @@ def github_at_the_mint():
                          env={**os.environ, "RUNNER_TRACKING_ID": ident})
     wait_for(lambda: child_of(p.pid), 5)
     both = {p.pid, child_of(p.pid)}
-    ok(wait_for(lambda: both == set(found_by_runner([], ident))),
-       "GitHub: both are found before the mint", both)
-    for pid in found_by_runner([], ident):
+    if read("/proc/%d/environ" % p.pid):
+        ok(wait_for(lambda: both == set(found_by_runner([], ident))),
+           "GitHub: both are found before the mint", both)
+    else:
+        skip("both are closed to us")
+    for pid in both:
         os.kill(pid, SIGKILL)
     p.wait()
     writer.communicate("rollback;\n")

@@ -317,7 +317,7 @@ then
 	err=$(cat "$tmp/said")
 	is_named 'waited for'
 else
-	skip 10 'nothing setuid can be made here'
+	skip 12 'nothing setuid can be made here'
 fi
 
 # --- an upgrade ----------------------------------------------------------
