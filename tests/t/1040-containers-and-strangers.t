@@ -172,13 +172,15 @@ def serve(fd, mute):
     while True:
         try:
             req = os.read(fd, 65536 + 4096)
-        except OSError:
-            return
-        op, unique = struct.unpack("=4xIQ", req[:16])
-        if op == FORGET:
-            continue
-        error, body = answer(op, mute)
-        os.write(fd, struct.pack("=IiQ", 16 + len(body), error, unique) + body)
+            op, unique = struct.unpack("=4xIQ", req[:16])
+            if op == FORGET:
+                continue
+            error, body = answer(op, mute)
+            os.write(fd, struct.pack("=IiQ", 16 + len(body), error, unique)
+                     + body)
+        except OSError as e:
+            if e.errno != errno.ENOENT:  # one was withdrawn
+                return
 
 where, how = sys.argv[1:3]
 fd = os.open("/dev/fuse", os.O_RDWR)
