@@ -57,6 +57,29 @@ else
 	skip 2 'nothing can be mounted here'
 fi
 
+# Its pid may be a straggler's by now, who is not waited for in its place.
+cat >"$tmp/reuse" <<'EOT'
+m=$$
+(until [ ! -e /proc/$m ]; do :; done
+    echo $((m - 1)) >/proc/sys/kernel/ns_last_pid
+    sleep 314152 & echo "$! $m" >$1/reused) &
+EOT
+cat >"$tmp/outer" <<'EOT'
+ephid-wrap --stragglers wait -- sh "$1/reuse" "$1" &
+until [ -s "$1/reused" ]; do sleep 0.02; done
+kill $!
+wait $!
+EOT
+if [ "$(id -u)" -eq 0 ] && unshare -pf --mount-proc true 2>/dev/null; then
+	run timeout -k 1 10 unshare -pf --kill-child --mount-proc \
+	    sh "$tmp/outer" "$tmp"
+	read -r straggler main <"$tmp/reused"
+	[ "$straggler" = "$main" ] || diag 'another process took the pid'
+	is "$status" 0 'a pid that is used again holds nobody up'
+else
+	skip 1 'no PID namespaces here'
+fi
+
 # Another user's process cannot be signalled by an ordinary run.
 run timeout 30 ephid-wrap -- sh -c 'sleep 0 & exit 4'
 is "$status" 4 'the status is the command'"'"'s all the same'
