@@ -110,13 +110,14 @@ guardian_was_revoked(struct guardian *g, const struct identity *id)
 {
 	cJSON *event =
 	    statusfd_event("revoked", g->id, lifecycle_now(&g->lc));
+	const char *why = id->reason;
 
 	g->revoked = true;
-	if (id->reason != NULL)
-		json_add_string(event, "reason", id->reason);
+	if (why != NULL)
+		json_add_string(event, "reason", why);
 	guardian_announce(g, event);
 	guardian_warn(g, "run %s was revoked%s%s", g->id,
-	    id->reason != NULL ? ": " : "", id->reason != NULL ? id->reason : "");
+	    why != NULL ? ": " : "", why != NULL ? why : "");
 }
 
 static void
