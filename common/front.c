@@ -127,20 +127,6 @@ fork_guardian(struct front *f, struct err *e)
 
 /* --- signals ---------------------------------------------------------- */
 
-/* Stops as the terminal asked; an orphaned group is not stopped, which is
- * why it is TSTP with its default action and not STOP. */
-static void
-stop_here(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTSTP);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	raise(SIGTSTP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
 static bool
 is_second(struct front *f, int sig)
 {
@@ -159,24 +145,26 @@ is_second(struct front *f, int sig)
 static void
 on_signal(struct front *f, const struct signalfd_siginfo *si)
 {
-	bool terminal = si->ssi_code == SI_KERNEL;
+	bool terminal = signal_is_terminals(si);
 	struct front_message m = {.signal = (int)si->ssi_signo,
+	    .queued = si->ssi_code == SI_QUEUE,
+	    .value.sival_ptr = (void *)(uintptr_t)si->ssi_ptr,
 	    .from_terminal = f->started && terminal};
 
 	/* One that was stopped hears nothing, and keeps what it guards. It is
 	 * our child and not reaped, so the pid is its own. */
 	kill(f->guardian, SIGCONT);
-	/* Our own PIPE is a message nobody reads any more. */
+	/* Our own PIPE is a message nobody reads any more, and the guardian's
+	 * CONT is for us: the command goes on. */
 	if (m.signal == SIGCHLD ||
-	    (m.signal == SIGPIPE && si->ssi_pid == (uint32_t)getpid()))
+	    (m.signal == SIGPIPE && si->ssi_pid == (uint32_t)getpid()) ||
+	    (m.signal == SIGCONT && si->ssi_pid == (uint32_t)f->guardian))
 		return;
 	if (signals_ask_for_the_end(m.signal) && !terminal)
 		m.end_now = is_second(f, m.signal);
 	while (send(f->sock, &m, sizeof m, MSG_NOSIGNAL) < 0 &&
 	    errno == EINTR)
 		;
-	if (m.signal == SIGTSTP)
-		stop_here();
 }
 
 /* As the first process of a container we get every orphan of it; what is below
@@ -212,6 +200,9 @@ on_message(struct front *f, const struct guardian_message *m)
 	case GUARDIAN_STARTED:
 		f->started = true;
 		descriptors_drop(&f->inherited, STDERR_FILENO);
+		break;
+	case GUARDIAN_STOPPED:
+		supervise_stop_as(&m->end, &f->caller);
 		break;
 	case GUARDIAN_WARNING:
 		if (!f->rq->quiet)

@@ -22,11 +22,12 @@ struct guardian {
 	struct lifecycle lc;
 	struct tokendir dir;
 	struct env env;
+	pid_t front;
 	pid_t main; /* the command */
 	int exec_fd; /* while it is not known whether it runs; then -1 */
 	struct outcome outcome;
 	siginfo_t main_end;
-	bool main_ended;
+	bool main_ended, main_stopped;
 	bool timed_out;
 	bool minted, warned;
 	bool ended; /* by us: revoked */

@@ -136,6 +136,20 @@ guardian_start(struct guardian *g, pid_t group, const struct signals *caller,
 	return child_start(&setup, &g->main, &g->exec_fd, e);
 }
 
+/* The command is in front's group now. A parent of the same session but of
+ * another group would keep that one from being orphaned, so where nobody is to
+ * continue what stops (ssh -t, docker -t, tmux) Ctrl-Z would stop it for good.
+ * setsid(2) is not for the leader of a group: for that moment we are in
+ * front's, or are still, where settle() could make none. */
+static void
+leave_session(void)
+{
+	if (getpgrp() == getpid())
+		setpgid(0, getpgid(getppid()));
+	if (setsid() < 0)
+		setpgid(0, 0);
+}
+
 int
 guardian_started(struct guardian *g, int *status, struct err *e)
 {
@@ -143,8 +157,7 @@ guardian_started(struct guardian *g, int *status, struct err *e)
 
 	if (child_await_exec(&setup, g->main, &g->exec_fd, status, e) < 0)
 		return -1;
-	if (getpgrp() != getpid())
-		setpgid(0, 0); /* settle() could not, for the command's sake */
+	leave_session();
 	env_free(&g->env);
 	descriptors_drop(g->inherited, -1);
 	return 0;

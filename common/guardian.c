@@ -31,8 +31,8 @@
 void
 guardian_tell(const struct guardian *g, const struct guardian_message *m)
 {
-	bool in_passing = m->kind == GUARDIAN_WARNING ||
-	    m->kind == GUARDIAN_ERROR || m->kind == GUARDIAN_EVENT;
+	bool in_passing = m->kind != GUARDIAN_STARTED &&
+	    m->kind != GUARDIAN_FAILED && m->kind != GUARDIAN_ENDED;
 	int flags = MSG_NOSIGNAL | (in_passing ? MSG_DONTWAIT : 0);
 
 	while (send(g->sock, m, sizeof *m, flags) < 0 && errno == EINTR)
@@ -80,6 +80,13 @@ guardian_announce_plain(const struct guardian *g, const char *event)
 {
 	guardian_announce(
 	    g, statusfd_event(event, g->id, clock_now_ms() / CLOCK_SECOND));
+}
+
+static void
+wake_front(const struct guardian *g)
+{
+	if (getppid() == g->front)
+		kill(g->front, SIGCONT);
 }
 
 /* --- the end, whatever the cause ------------------------------------- */
@@ -256,6 +263,7 @@ finish(struct guardian *g, const char *reason, bool crashed)
 	insist_on_end(g, reason);
 	record_the_rest(g, !early);
 	write_receipt(g);
+	wake_front(g); /* stopped, it would never tell */
 	m.end = g->main_end;
 	m.timed_out = g->timed_out;
 	m.warned = g->warned || !g->ended;
@@ -292,6 +300,26 @@ announce_exit(const struct guardian *g)
 	guardian_announce(g, event);
 }
 
+/* Who waits for ephid-wrap waits for the command, so front stops when that
+ * has stopped, whatever stopped it, and not before; and goes on with it. */
+static void
+follow_stops(struct guardian *g)
+{
+	struct guardian_message m = {.kind = GUARDIAN_STOPPED};
+
+	while (!g->main_ended && g->exec_fd < 0 &&
+	    waitid(P_PID, (id_t)g->main, &m.end,
+		WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
+	    m.end.si_pid == g->main) {
+		g->main_stopped = m.end.si_code == CLD_STOPPED;
+		if (g->main_stopped)
+			guardian_tell(g, &m);
+		else
+			wake_front(g);
+		m.end.si_pid = 0;
+	}
+}
+
 /* Nothing is reaped that we may still want to signal: the command stays a
  * zombie until the identity is revoked. */
 static void
@@ -317,6 +345,7 @@ collect_children(struct guardian *g)
 {
 	siginfo_t si = {0};
 
+	follow_stops(g);
 	collect_command(g);
 	for (;;) {
 		si.si_pid = 0;
@@ -356,6 +385,16 @@ guardian_end_command(struct guardian *g, int sig)
 }
 
 static void
+hand_on(const struct guardian *g, const struct front_message *m)
+{
+	if (!m->queued || sigqueue(g->main, m->signal, m->value) < 0)
+		kill(g->main, m->signal);
+	/* Stopped, it could not use its grace. */
+	if (g->main_stopped && (m->signal == SIGTERM || m->signal == SIGHUP))
+		kill(g->main, SIGCONT);
+}
+
+static void
 on_signal(struct guardian *g, const struct front_message *m)
 {
 	if (m->end_now) {
@@ -367,7 +406,7 @@ on_signal(struct guardian *g, const struct front_message *m)
 		if (signals_ask_for_the_end(m->signal))
 			guardian_end_command(g, m->signal);
 	} else if (!m->from_terminal)
-		kill(g->main, m->signal);
+		hand_on(g, m);
 }
 
 /* False when front is gone. */
@@ -538,6 +577,7 @@ guardian_main(const struct run_request *rq, const char *id, int sock,
 	struct guardian g = {.rq = rq,
 	    .id = id,
 	    .inherited = inherited,
+	    .front = getppid(),
 	    .sock = sock,
 	    .lock = lock,
 	    .signal_fd = -1,

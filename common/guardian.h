@@ -8,10 +8,10 @@
  *
  *	front --fork--> guardian --fork--> command
  *
- * The guardian is a child subreaper in a process group of its own in the same
- * session (so that Ctrl-C and a kill of front's group pass it by), blocks all
- * signals, is undumpable, and once the command runs holds none of the
- * caller's descriptors.
+ * The guardian is a child subreaper in a process group of its own (so that
+ * Ctrl-C and a kill of front's group pass it by) and, once the command runs,
+ * in a session of its own; it blocks all signals, is undumpable, and then
+ * holds none of the caller's descriptors.
  *
  * While the command runs it renews the identity, and learns within a second
  * when somebody revoked it.
@@ -54,6 +54,7 @@ struct run_request {
 struct guardian_message {
 	enum {
 		GUARDIAN_STARTED,
+		GUARDIAN_STOPPED, /* the command's stop in `end' */
 		GUARDIAN_FAILED, /* nothing runs: status and text */
 		GUARDIAN_WARNING,
 		GUARDIAN_ERROR, /* said even when quiet */
@@ -61,7 +62,7 @@ struct guardian_message {
 		GUARDIAN_ENDED /* the command's end */
 	} kind;
 	int status;    /* of ephid-wrap when FAILED: 125, 126 or 127 */
-	siginfo_t end; /* when ENDED */
+	siginfo_t end; /* when STOPPED or ENDED */
 	bool timed_out; /* when ENDED: it was the time limit */
 	bool warned; /* when ENDED: of anything; --strict asks */
 	/* Has room for the reason of a revocation, each byte as \u0001. */
@@ -70,6 +71,8 @@ struct guardian_message {
 /* What front tells the guardian of a signal it got. */
 struct front_message {
 	int signal;
+	bool queued; /* by sigqueue(3), with `value' */
+	union sigval value;
 	bool from_terminal; /* the command has it already: not handed on */
 	bool end_now; /* revoke at once, leave the command one second */
 };

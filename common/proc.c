@@ -151,6 +151,17 @@ proc_stat(pid_t pid, pid_t *parent, uint64_t *start)
 	return 0;
 }
 
+bool
+proc_is_stopped(pid_t pid)
+{
+	char path[64], text[1024], *after;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid_there(pid));
+	return read_proc(path, text, sizeof text) == 0 &&
+	    (after = strrchr(text, ')')) != NULL &&
+	    strncmp(after, ") T", 3) == 0;
+}
+
 int
 proc_self(struct holder *out, struct err *e)
 {

@@ -22,6 +22,9 @@ int proc_self(struct holder *out, struct err *e);
 /* Parent and start time of a process; -1 when it is gone. */
 int proc_stat(pid_t pid, pid_t *parent, uint64_t *start);
 
+/* Whether it was stopped by a signal and not continued. */
+bool proc_is_stopped(pid_t pid);
+
 /* A list that grows; free it with pids_free. */
 struct pids {
 	pid_t *list;

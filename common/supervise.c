@@ -51,15 +51,14 @@ signals_restore(const struct signals *s)
 int
 signals_capture(const struct signals *caller, int *fd, struct err *e)
 {
-	static const int left_alone[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
-	    SIGTRAP, SIGABRT, SIGSYS, SIGTTIN, SIGTTOU};
+	static const int faults[] = {
+	    SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 	struct sigaction sa = {.sa_handler = SIG_DFL};
 	sigset_t set;
 
 	sigfillset(&set);
-	for (size_t i = 0; i < sizeof left_alone / sizeof *left_alone; i++)
-		if (caller != NULL || left_alone[i] < SIGTTIN)
-			sigdelset(&set, left_alone[i]);
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+		sigdelset(&set, faults[i]);
 	for (int i = 1; caller != NULL && i <= 64; i++)
 		if (caller->ignored[i] && i != SIGCHLD)
 			sigdelset(&set, i);
@@ -75,6 +74,18 @@ signals_ask_for_the_end(int sig)
 {
 	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP ||
 	    sig == SIGQUIT;
+}
+
+bool
+signal_is_terminals(const struct signalfd_siginfo *si)
+{
+	static const uint32_t made_by_it[] = {SIGINT, SIGQUIT, SIGTSTP, SIGHUP,
+	    SIGCONT, SIGWINCH, SIGTTIN, SIGTTOU};
+
+	for (size_t i = 0; i < sizeof made_by_it / sizeof *made_by_it; i++)
+		if (si->ssi_signo == made_by_it[i])
+			return si->ssi_code == SI_KERNEL;
+	return false;
 }
 
 /* Ours are all close-on-exec and the caller's cannot be, or the exec that
@@ -268,6 +279,26 @@ supervise_end_tree(int first, int64_t grace_ms, const struct pids *spare,
 		}
 		await_a_death();
 	}
+}
+
+/* --- as the command does ---------------------------------------------- */
+
+void
+supervise_stop_as(const siginfo_t *stop, const struct signals *caller)
+{
+	int sig = stop->si_status;
+	sigset_t set, before;
+
+	if (!proc_is_stopped(stop->si_pid))
+		return;
+	if (sig < 1 || sig > 64 || caller->ignored[sig])
+		sig = SIGSTOP;
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	/* Raised while blocked, it is one with what the terminal sent to us. */
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &set, &before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 /* --- the end ---------------------------------------------------------- */

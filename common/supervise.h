@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/signalfd.h>
 #include <sys/types.h>
 
 #include "buf.h"
@@ -26,13 +27,17 @@ void signals_save(struct signals *s);
 void signals_restore(const struct signals *s); /* async-signal-safe */
 
 /* Blocks what a supervisor acts on and returns a signalfd for it. Left alone
- * are faults, the terminal's TTIN and TTOU, and, with `caller', what the
- * caller ignored (nohup): a blocked signal would reach us all the same.
- * SIGCHLD gets its default action back, for ignoring it loses the status. */
+ * are faults and, with `caller', what the caller ignored (nohup): a blocked
+ * signal would reach us all the same. SIGCHLD gets its default action back,
+ * for ignoring it loses the status. */
 int signals_capture(const struct signals *caller, int *fd, struct err *e);
 
 /* TERM, INT, HUP and QUIT: who sends one wants the run to be over. */
 bool signals_ask_for_the_end(int sig);
+/* Whether the terminal made it, for its whole foreground group. The kernel
+ * makes others for one process alone, such as that of an alarm(2) which the
+ * caller set before the exec that made us. */
+bool signal_is_terminals(const struct signalfd_siginfo *si);
 
 /* What the caller left open to us beyond the standard three, noted before we
  * open anything, and let go once the command has it: a pipe that we held
@@ -56,6 +61,10 @@ int supervise_end_tree(int first, int64_t grace_ms, const struct pids *spare,
 
 /* Names every process below us in *left, as above, and counts them. */
 int supervise_name_tree(struct buf *left, size_t *n, struct err *e);
+
+/* Stops as the command did, unless that goes on already. Takes a waitid(2)
+ * result; returns when we are continued. */
+void supervise_stop_as(const siginfo_t *stop, const struct signals *caller);
 
 /* Becomes what the command was: exits with its status, or dies of the same
  * signal without leaving a second core; as PID 1, or if that fails, exits

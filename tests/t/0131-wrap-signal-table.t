@@ -122,7 +122,7 @@ r.end()
 queued = [g for g in r.got() if g[0] == SIGRTMIN + 3]
 equal(len(queued), 20, "real-time signals queue, none is lost")
 equal([v for _, _, v in queued], list(range(100, 120)),
-      "each with its value, in order", todo=True)
+      "each with its value, in order")
 
 # --- what the caller ignored, blocked, or had set ------------------------
 r = Run(before=lambda: [signal.signal(s, SIG_IGN)
@@ -140,7 +140,7 @@ def alarm():
     setitimer(ITIMER_REAL, 0.3)
 r = Run(before=alarm)
 ok(wait_for(lambda: SIGALRM in r.numbers(), 5),
-   "an alarm set before the exec rings at the command", todo=True)
+   "an alarm set before the exec rings at the command")
 r.end()
 
 p = subprocess.Popen(["ephid-wrap", "--", "sh", "-c", "exit 23"],
@@ -184,10 +184,9 @@ ok(os.WIFCONTINUED(told(p, os.WCONTINUED)) and
    wait_for(lambda: not stopped(main)), "and CONT wakes both")
 os.kill(main, SIGSTOP)
 ok(os.WIFSTOPPED(told(p, os.WUNTRACED)),
-   "front stops when the command is stopped", todo=True)
+   "front stops when the command is stopped")
 os.kill(main, SIGCONT)
-ok(os.WIFCONTINUED(told(p, os.WCONTINUED)), "and goes on when it does",
-   todo=True)
+ok(os.WIFCONTINUED(told(p, os.WCONTINUED)), "and goes on when it does")
 ok(wait_for(lambda: state(p.pid) == "S"), "and is no more stopped")
 os.kill(main, SIGSTOP)
 wait_for(lambda: stopped(p.pid))
@@ -215,7 +214,7 @@ p, main = job([sys.executable, "-c",
 os.read(p.stdout.fileno(), 2)
 os.kill(p.pid, SIGTSTP)
 os.read(p.stdout.fileno(), 4)
-ok(not stopped(p.pid), "front does not stop before the command has", todo=True)
+ok(not stopped(p.pid), "front does not stop before the command has")
 ok(os.WIFSTOPPED(told(p, os.WUNTRACED)), "but when it has")
 equal(os.read(p.stdout.fileno(), 100), b"done", "after its last words")
 os.killpg(p.pid, SIGCONT)
@@ -229,7 +228,7 @@ ok(active(r.id), "SIGSTOP of front ends nothing")
 os.kill(r.main, SIGUSR2)
 ok(wait_for(lambda: not active(r.id)),
    "the end of the command revokes all the same")
-equal(end_of(r.p), 0, "and is told, though nobody continues front", todo=True)
+equal(end_of(r.p), 0, "and is told, though nobody continues front")
 print("done")
 EOT
 checks python3 "$tmp/table.py"
