@@ -225,7 +225,8 @@ on_message(struct front *f, const struct guardian_message *m)
 	}
 }
 
-/* False at the end of file: the guardian is gone. */
+/* False at the end of file: the guardian is gone. A reset says that it read not
+ * all that we told it of, and comes before its own last words. */
 static bool
 hear_guardian(struct front *f)
 {
@@ -234,7 +235,7 @@ hear_guardian(struct front *f)
 
 	do
 		n = recv(f->sock, &m, sizeof m, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n == sizeof m)
 		on_message(f, &m);
 	return n == sizeof m || (n < 0 && errno == EAGAIN);
