@@ -103,13 +103,14 @@ prepare_delivery(struct options *o, const struct settings *settings)
 static void
 open_home(struct lifecycle *lc, const struct options *o, bool is_child)
 {
+	const char *homeless = cli_homeless(&o->common);
 	struct err e;
 
 	if (cli_open(lc, &o->common, is_child ? LEDGER_WRITE : LEDGER_CREATE,
 		&e) == 0)
 		return;
-	if (is_child && e.code == ERR_MISSING)
-		lifecycle_no_home(cli_homeless(&o->common), &e);
+	if (is_child && (e.code == ERR_MISSING || homeless != NULL))
+		lifecycle_no_home(homeless, &e);
 	cli_die(&e);
 }
 
@@ -134,6 +135,7 @@ main(int argc, char **argv)
 		cli_usage("several audiences: a token has exactly one");
 	prepare_delivery(&o, &settings);
 	rq.default_agent = cli_user();
+	rq.homeless = cli_homeless(&o.common);
 	rq.origin = origin = origin_read(environ);
 	open_home(&lc, &o, rq.parent_token != NULL);
 	if (lifecycle_mint(&lc, &rq, &m, &e) < 0)

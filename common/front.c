@@ -94,9 +94,10 @@ prepare(struct front *f, struct err *e)
 	    home_locate(f->rq->where.home, &path, e) < 0)
 		return -1;
 	if (home_open(path, create, &f->home, e) < 0)
-		return create || e->code != ERR_MISSING
+		return create ||
+			(e->code != ERR_MISSING && f->rq->mint.homeless == NULL)
 		    ? -1
-		    : lifecycle_no_home(f->rq->where.homeless, e);
+		    : lifecycle_no_home(f->rq->mint.homeless, e);
 	if (take_id(f, e) < 0)
 		return -1;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -204,8 +205,12 @@ on_message(struct front *f, const struct guardian_message *m)
 	case GUARDIAN_STOPPED:
 		supervise_stop_as(&m->end, &f->caller);
 		break;
-	case GUARDIAN_WARNING:
+	case GUARDIAN_NOTE:
 		if (!f->rq->quiet)
+			say(f, m->text);
+		break;
+	case GUARDIAN_WARNING: /* under --strict it is why we fail */
+		if (!f->rq->quiet || f->rq->strict)
 			say(f, m->text);
 		break;
 	case GUARDIAN_ERROR:
@@ -238,7 +243,7 @@ hear_guardian(struct front *f)
 	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n == sizeof m)
 		on_message(f, &m);
-	return n == sizeof m || (n < 0 && errno == EAGAIN);
+	return n != 0; /* no memory for it is no end of file */
 }
 
 /* --- ends ------------------------------------------------------------- */
@@ -265,6 +270,8 @@ leave(struct front *f, int status)
 	cJSON *done = new_event(f, "done");
 
 	json_add_int(done, "status", status);
+	if (f->state == FAILED)
+		json_add_string(done, "reason", f->last.text);
 	announce(f, done);
 	statusfd_drain(&f->events, DRAIN_MS);
 	_exit(status);
@@ -376,8 +383,10 @@ conclude(struct front *f)
 		home_forget_run(&f->home, f->id);
 		leave(f, f->last.status);
 	}
-	if (f->rq->strict && f->last.warned)
+	if (f->rq->strict && f->last.warned) {
+		say(f, "a warning, and --strict: the status is 125");
 		leave(f, OWN_FAILURE);
+	}
 	if (f->last.timed_out)
 		leave(f, TIMED_OUT);
 	mirror(f);

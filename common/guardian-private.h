@@ -49,6 +49,7 @@ struct guardian {
 void guardian_tell(const struct guardian *g, const struct guardian_message *m);
 void guardian_complain(const struct guardian *g, const struct err *e);
 void guardian_warn(struct guardian *g, const char *fmt, ...) PRINTF(2, 3);
+void guardian_note(const struct guardian *g, const char *fmt, ...) PRINTF(2, 3);
 /* Takes the event. */
 void guardian_announce(const struct guardian *g, cJSON *event);
 /* An event without members of its own. */

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -26,6 +27,18 @@
 
 /* --- talking to front ------------------------------------------------- */
 
+/* The kernel had no memory for it. */
+static bool
+may_come_later(void)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+
+	if (errno != ENOMEM && errno != ENOBUFS)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
 /* A front that was stopped reads nothing. What it is told in passing must not
  * hold up who has to revoke, and is then lost; how it went is waited with. */
 void
@@ -35,8 +48,9 @@ guardian_tell(const struct guardian *g, const struct guardian_message *m)
 	    m->kind != GUARDIAN_FAILED && m->kind != GUARDIAN_ENDED;
 	int flags = MSG_NOSIGNAL | (in_passing ? MSG_DONTWAIT : 0);
 
-	while (send(g->sock, m, sizeof *m, flags) < 0 && errno == EINTR)
-		;
+	while (send(g->sock, m, sizeof *m, flags) < 0)
+		if (errno != EINTR && (in_passing || !may_come_later()))
+			return;
 }
 
 void
@@ -48,17 +62,34 @@ guardian_complain(const struct guardian *g, const struct err *e)
 	guardian_tell(g, &m);
 }
 
+static void PRINTF(3, 0)
+say(const struct guardian *g, int kind, const char *fmt, va_list ap)
+{
+	struct guardian_message m = {.kind = kind};
+
+	vsnprintf(m.text, sizeof m.text, fmt, ap);
+	guardian_tell(g, &m);
+}
+
 void
 guardian_warn(struct guardian *g, const char *fmt, ...)
 {
-	struct guardian_message m = {.kind = GUARDIAN_WARNING};
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(m.text, sizeof m.text, fmt, ap);
+	say(g, GUARDIAN_WARNING, fmt, ap);
 	va_end(ap);
 	g->warned = true;
-	guardian_tell(g, &m);
+}
+
+void
+guardian_note(const struct guardian *g, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(g, GUARDIAN_NOTE, fmt, ap);
+	va_end(ap);
 }
 
 void
@@ -255,12 +286,18 @@ finish(struct guardian *g, const char *reason, bool crashed)
 	struct guardian_message m = {.kind = GUARDIAN_ENDED};
 	bool early = g->ended;
 
+	if (g->timed_out && !crashed)
+		reason = "its time limit was over";
 	g->outcome.timed_out = g->timed_out;
 	end_identity(g, reason);
 	if (g->main_ended) /* and was waited for, or is a zombie still */
 		waitpid(g->main, NULL, WNOHANG);
 	settle_stragglers(g, crashed);
 	insist_on_end(g, reason);
+	if (g->revoked && g->rq->kill_on_revoke)
+		guardian_note(g, "the command was ended with run %s, which "
+				 "was revoked",
+		    g->id); /* what came before may be off the screen */
 	record_the_rest(g, !early);
 	write_receipt(g);
 	wake_front(g); /* stopped, it would never tell */
@@ -282,6 +319,7 @@ fail(struct guardian *g, int status, const struct err *e)
 		if (g->minted)
 			write_receipt(g);
 	}
+	settle_stragglers(g, true); /* it may have run without our hearing */
 	m.status = status;
 	snprintf(m.text, sizeof m.text, "%s", e->text);
 	guardian_tell(g, &m);
@@ -320,6 +358,20 @@ follow_stops(struct guardian *g)
 	}
 }
 
+static void
+begin_to_wait(struct guardian *g)
+{
+	scoped(buf_free) struct buf names = {0};
+	struct err ignored;
+	size_t n;
+
+	waitpid(g->main, NULL, 0); /* it would hide who follows */
+	if (supervise_name_tree(&names, &n, &ignored) < 0 || n == 0)
+		return;
+	announce_stragglers(g, n);
+	guardian_note(g, "waiting for what the command left: %s", names.ptr);
+}
+
 /* Nothing is reaped that we may still want to signal: the command stays a
  * zombie until the identity is revoked. */
 static void
@@ -337,7 +389,7 @@ collect_command(struct guardian *g)
 	note_outcome(g);
 	announce_exit(g);
 	if (g->rq->stragglers == STRAGGLERS_WAIT)
-		waitpid(g->main, NULL, 0); /* it would hide who follows */
+		begin_to_wait(g);
 }
 
 static void
@@ -418,10 +470,10 @@ hear_front(struct guardian *g)
 
 	do
 		n = recv(g->sock, &m, sizeof m, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n == sizeof m)
 		on_signal(g, &m);
-	return n == sizeof m || (n < 0 && errno == EAGAIN);
+	return n != 0; /* no memory for it is no end of file */
 }
 
 static void
@@ -430,6 +482,7 @@ check_limits(struct guardian *g)
 	if (timer_is_due(g->timeout_at)) {
 		g->timeout_at = 0;
 		g->timed_out = true;
+		guardian_note(g, "the time limit is over: the command is ended");
 		guardian_end_command(g, SIGTERM);
 	}
 	if (!timer_is_due(g->kill_at))

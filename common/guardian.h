@@ -56,6 +56,7 @@ struct guardian_message {
 		GUARDIAN_STARTED,
 		GUARDIAN_STOPPED, /* the command's stop in `end' */
 		GUARDIAN_FAILED, /* nothing runs: status and text */
+		GUARDIAN_NOTE, /* a word on what happens, as was asked for */
 		GUARDIAN_WARNING,
 		GUARDIAN_ERROR, /* said even when quiet */
 		GUARDIAN_EVENT, /* a line for status_fd */

@@ -248,8 +248,8 @@ fill_mint(struct launch *l, struct run_request *rq)
 	rq->where = (struct lifecycle_where){.program = cli_program(),
 	    .home = l->asked.common.home,
 	    .mode = l->parent.len > 0 ? LEDGER_WRITE : LEDGER_CREATE,
-	    .now_ms = clock_now_ms(),
-	    .homeless = cli_homeless(&l->asked.common)};
+	    .now_ms = clock_now_ms()};
+	rq->mint.homeless = cli_homeless(&l->asked.common);
 }
 
 /* The command may not be there without what was warned of. */

@@ -585,7 +585,8 @@ lifecycle_is_cut_short(const struct lifecycle *lc,
 	char most[CLOCK_DURATION_MAX];
 
 	clock_duration(rq->ttl != 0 ? rq->ttl : p->ttl, asked);
-	if (m->cut_short)
+	/* Who is renewed with its parent loses nothing that it asked for. */
+	if (m->cut_short && (rq->ttl != 0 || rq->holder == NULL))
 		buf_addf(why, "token expires with its parent at %s, not in %s",
 		    clock_stamp(m->identity.expires_at, when), asked);
 	else if (rq->ttl > p->max_ttl)

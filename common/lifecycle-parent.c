@@ -28,6 +28,8 @@ mint_present_parent(struct mint *m, struct err *e)
 	if (v.word == JWT_EXPIRED ||
 	    (v.word == JWT_REVOKED && strncmp(v.detail, "run ", 4) == 0))
 		result = err_set(e, ERR_DENIED, "%s", v.detail);
+	else if (v.word == JWT_WRONG_ISSUER && m->rq->homeless != NULL)
+		result = lifecycle_no_home(m->rq->homeless, e);
 	else if (v.word != JWT_VALID)
 		result = err_set(e, ERR_INVALID, "parent token: %s%s%s%s",
 		    jwt_verdict_word(v.word), *v.detail ? " (" : "", v.detail,

@@ -43,7 +43,6 @@ struct lifecycle_where {
 	enum ledger_mode mode; /* LEDGER_CREATE makes a home too */
 	int64_t now_ms;
 	bool only_ends; /* runs, for which no configuration is needed */
-	const char *homeless; /* for lifecycle_no_home(); or NULL */
 };
 
 /* ERR_MISSING ("no home at '...'") unless it creates; a home that cannot be
@@ -76,6 +75,7 @@ struct mint_request {
 	const char *issuer;   /* NULL: "local" */
 	const cJSON *may_audiences; /* array of strings, or NULL */
 	const char *parent_token;   /* NULL: a root */
+	const char *homeless;       /* for lifecycle_no_home(); or NULL */
 	const cJSON *origin;        /* or NULL */
 	/* ephid-wrap chooses the id first and holds its lock. */
 	const char *id;       /* NULL: a new one */

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,20 +196,31 @@ add_numbers(const char *text, struct pids *out)
 	}
 }
 
+/* What is gone has no children: they are another's now. Anything else that
+ * keeps us from reading is an error, for whom we do not see we do not end. */
+static bool
+is_gone(void)
+{
+	return errno == ENOENT || errno == ESRCH;
+}
+
 /* Both numbers are those of /proc. */
-static void
-read_children(pid_t pid, pid_t thread, struct pids *out)
+static int
+read_children(pid_t pid, pid_t thread, struct pids *out, struct err *e)
 {
 	char path[80];
 	scoped(buf_free) struct buf text = {0};
 	scoped(close_fd) int fd = -1;
-	struct err ignored;
 
 	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid,
 	    (int)thread);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && io_read_all(fd, 1 << 20, path, &text, &ignored) == 0)
-		add_numbers(buf_str(&text), out);
+	if (fd < 0)
+		return is_gone() ? 0 : err_sys(e, "cannot read %s", path);
+	if (io_read_all(fd, 1 << 20, path, &text, e) < 0)
+		return is_gone() ? 0 : -1;
+	add_numbers(buf_str(&text), out);
+	return 0;
 }
 
 static DIR *
@@ -254,12 +266,26 @@ kernel_lists_children(void)
 	return known;
 }
 
+static int
+read_tasks(DIR *tasks, pid_t pid, struct pids *out, struct err *e)
+{
+	struct dirent *d;
+
+	while (errno = 0, (d = readdir(tasks)) != NULL)
+		if (isdigit((unsigned char)d->d_name[0]) &&
+		    read_children(pid, (pid_t)atoi(d->d_name), out, e) < 0)
+			return -1;
+	if (errno == 0 || is_gone())
+		return 0;
+	return err_sys(e, "cannot read /proc/%d/task", (int)pid);
+}
+
 int
 proc_children(pid_t pid, struct pids *out, struct err *e)
 {
 	pid_t there = pid_there(pid);
 	DIR *tasks;
-	struct dirent *d;
+	int result;
 
 	if (access("/proc/self/stat", R_OK) < 0)
 		return err_sys(e, "cannot read /proc");
@@ -268,12 +294,12 @@ proc_children(pid_t pid, struct pids *out, struct err *e)
 		return 0;
 	}
 	if ((tasks = open_tasks(there)) == NULL)
-		return 0; /* gone, and its children are another's now */
-	while ((d = readdir(tasks)) != NULL)
-		if (isdigit((unsigned char)d->d_name[0]))
-			read_children(there, (pid_t)atoi(d->d_name), out);
+		return is_gone() ? 0
+				 : err_sys(e, "cannot read /proc/%d/task",
+				       (int)there);
+	result = read_tasks(tasks, there, out, e);
 	closedir(tasks);
-	return 0;
+	return result;
 }
 
 int

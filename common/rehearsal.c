@@ -19,7 +19,7 @@ stand_in(const struct run_request *rq, const struct settings *settings,
     struct lifecycle *lc, struct err *e)
 {
 	if (rq->where.mode != LEDGER_CREATE)
-		return lifecycle_no_home(rq->where.homeless, e);
+		return lifecycle_no_home(rq->mint.homeless, e);
 	*lc = (struct lifecycle){.home.fd = -1,
 	    .settings = *settings,
 	    .program = rq->where.program,
@@ -263,9 +263,12 @@ static void
 warn_of_expiry(const struct run_request *rq, const struct lifecycle *lc,
     const struct minted *m)
 {
+	static const struct holder guardian;
 	scoped(buf_free) struct buf why = {0};
+	struct mint_request held = rq->mint;
 
-	if (lifecycle_is_cut_short(lc, &rq->mint, m, &why))
+	held.holder = &guardian; /* as the run's will be */
+	if (lifecycle_is_cut_short(lc, &held, m, &why))
 		cli_warn("%s", why.ptr);
 }
 

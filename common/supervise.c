@@ -151,7 +151,8 @@ is_ours(pid_t pid)
 }
 
 /* The pidfd holds the process fast before it is looked at, so a pid that was
- * given to a stranger in between is seen to be no descendant. */
+ * given to a stranger in between is seen to be no descendant. 1 when it was
+ * sent, -1 when it may not be, 0 when it was not, and another round may. */
 static int
 signal_descendant(pid_t pid, int sig)
 {
@@ -163,7 +164,7 @@ signal_descendant(pid_t pid, int sig)
 		return errno == EPERM ? -1 : 0;
 	if (sig == SIGTERM)
 		pidfd_send_signal(fd, SIGCONT, NULL, 0);
-	return 0;
+	return 1;
 }
 
 static void
@@ -240,13 +241,16 @@ signal_all(const struct pids *all, int sig, struct pids *told)
 	bool all_refuse = true, first = told->n == 0;
 
 	for (size_t i = 0; i < all->n; i++) {
+		int sent;
+
 		if (!is_to_be_told(all->list[i], sig, first, told)) {
 			all_refuse = false;
 			continue;
 		}
-		if (signal_descendant(all->list[i], sig) == 0)
+		sent = signal_descendant(all->list[i], sig);
+		if (sent >= 0)
 			all_refuse = false;
-		if (!pids_has(told, all->list[i]))
+		if (sent != 0 && !pids_has(told, all->list[i]))
 			pids_add(told, all->list[i]);
 	}
 	return all_refuse;
@@ -262,18 +266,23 @@ supervise_end_tree(int first, int64_t grace_ms, const struct pids *spare,
 	    sig == SIGKILL ? KILL_WAIT_MS : grace_ms);
 
 	for (;;) {
+		bool seen, late;
+
 		reap(spare);
 		rest.n = 0;
-		if (proc_descendants(getpid(), spare, &rest, e) < 0)
-			return -1;
-		if (rest.n == 0)
+		/* It may fail for want of a descriptor, say: then there is
+		 * another round, and who was seen is signalled in this one. */
+		seen = proc_descendants(getpid(), spare, &rest, e) == 0;
+		if (seen && rest.n == 0)
 			return 0;
 		if (sig != SIGKILL && clock_boot_ms() >= end) {
 			sig = SIGKILL;
 			end = clock_add(clock_boot_ms(), KILL_WAIT_MS);
 		}
-		if (signal_all(&rest, sig, &told) ||
-		    (sig == SIGKILL && clock_boot_ms() >= end)) {
+		late = sig == SIGKILL && clock_boot_ms() >= end;
+		if (late && !seen)
+			return -1;
+		if ((signal_all(&rest, sig, &told) && seen) || late) {
 			name_the_rest(&rest, left);
 			return 0;
 		}

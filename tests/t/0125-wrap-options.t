@@ -254,6 +254,30 @@ run ephid-wrap --on-revoke keep -- sh -c 'ephid-revoke --quiet "$EPHID_ID"
     exit 9'
 is "$status" 9 'on-revoke keep: it goes on'
 
+# What happens as it was asked for is said, and is no warning.
+run ephid-wrap --strict --timeout 100ms -- sleep 60
+is "$status|$err" \
+    '124|ephid-wrap: the time limit is over: the command is ended' \
+    'a time limit is told'
+run ephid-wrap --quiet --timeout 100ms -- sleep 60
+is "$status|$err" '124|' 'but not with --quiet'
+run ephid-wrap --strict --stragglers wait -- sh -c 'sleep 0.3 & :'
+like "$status|$err" \
+    '0|ephid-wrap: waiting for what the command left: pid * (*)' \
+    'and what is waited for'
+run ephid-wrap --receipt "$tmp/r" --timeout 100ms -- sleep 60
+is "$(jq -r '"\(.reason) \(.timed_out)"' "$tmp/r")" \
+    'its time limit was over true' 'the receipt has the limit for a reason'
+run ephid-wrap --on-revoke kill -- sh -c 'ephid-revoke --quiet "$EPHID_ID"
+    exec sleep 60'
+like "$err" '*was revoked*
+*the command was ended with run *, which was revoked*' \
+    'who was ended for a revocation is told so last'
+run ephid-wrap --strict -- sh -c 'sleep 1.1; exec ephid-wrap --strict true'
+is "$status|$err" '0|' 'a child that asked for no ttl has no reason to complain'
+run ephid-wrap --ttl 1m -- ephid-wrap --ttl 2m true
+like "$err" '*token expires with its parent at *, not in 2m' 'who did has'
+
 # --- reports -----------------------------------------------------------------
 
 echo old >"$tmp/r"
@@ -333,12 +357,16 @@ for quiet in --strict --quiet; do
 	run sh -c 'f=$1; shift; ephid-wrap --strict "$@" 9>"$f"' sh \
 	    "$tmp/events" $quiet --status-fd 9 --ttl 30m -- touch "$tmp/ran"
 	is "$status" 125 "$quiet: with --strict it is a failure"
-	like "$err" '*a warning, and --strict: the command was not run' 'said so'
+	like "$err" '*expires in 10m*
+*a warning, and --strict: the command was not run' 'said so, and why'
 	[ ! -e "$tmp/ran" ]
 	ok $? 'and the command does not run'
 	is "$(events "$tmp/events")" 'minted revoked done ' \
 	    'what was minted is revoked'
 done
+run sh -c 'ephid-wrap --status-fd 9 -- /none/such 9>"$1"' sh "$tmp/events"
+is "$(jq -r 'select(.event == "done") | "\(.status) \(.reason)"' "$tmp/events")" \
+    '127 /none/such: command not found' 'why nothing ran is an event, too'
 run sh -c 'ephid-wrap --strict --max-life 2h --status-fd 9 \
     -- touch "$2" 9>"$1"' sh "$tmp/events" "$tmp/ran"
 like "$status $err" '125 *renewed for 1h*--strict*' 'so is one about max-life'

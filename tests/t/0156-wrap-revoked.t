@@ -88,7 +88,8 @@ run ephid-wrap --status-fd 4 --strict -- \
     4>"$tmp/events"
 is "$(grep '"revoked"' "$tmp/events" | field reason)" quick \
     'who revoked it last is not whom the event names'
-like "$err" '*was revoked: quick' 'it is said at the end'
+like "$err" '*was revoked: quick
+*--strict: the status is 125' 'it is said at the end, and what it does'
 is "$status" 125 'and under --strict it is a failure'
 
 # The guardian cannot say it any more, and front does.
