@@ -5,12 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 void
 close_fd(int *fd)
@@ -216,4 +221,71 @@ io_flush_stdout(void)
 	if (fclose(stdout) != 0 && errno != EBADF)
 		return -1;
 	return 0;
+}
+
+/* --- waiting for a lock ----------------------------------------------- */
+
+static void
+interrupt(int sig)
+{
+	(void)sig;
+}
+
+/* Comes again, for the first may come before the wait does. */
+static int
+set_interrupt(timer_t timer, int64_t ms)
+{
+	const struct itimerspec then = {
+	    .it_value = {ms / CLOCK_SECOND, ms % CLOCK_SECOND * 1000000 + 1},
+	    .it_interval = {0, 20 * 1000000}};
+
+	return timer_settime(timer, 0, &then, NULL);
+}
+
+static bool
+lock_until(int fd, int64_t end)
+{
+	int rc;
+
+	while ((rc = flock(fd, LOCK_EX)) < 0 && errno == EINTR &&
+	    clock_boot_ms() < end)
+		;
+	return rc == 0;
+}
+
+/* Not alarm(2): the caller's may run in us, who only was given exec. */
+static bool
+lock_with_timer(int fd, int64_t ms)
+{
+	struct sigevent ev = {
+	    .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMAX};
+	int64_t end = clock_add(clock_boot_ms(), ms);
+	timer_t timer;
+	bool locked;
+
+	if (timer_create(CLOCK_BOOTTIME, &ev, &timer) < 0)
+		return false;
+	locked = set_interrupt(timer, ms) == 0 && lock_until(fd, end);
+	timer_delete(timer);
+	return locked;
+}
+
+bool
+io_lock_in_turn(int fd, int64_t ms)
+{
+	const struct sigaction sa = {.sa_handler = interrupt};
+	struct sigaction old_action;
+	sigset_t set, old_set;
+	bool locked;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMAX);
+	sigaction(SIGRTMAX, &sa, &old_action);
+	sigprocmask(SIG_UNBLOCK, &set, &old_set);
+	locked = lock_with_timer(fd, ms);
+	sigprocmask(SIG_SETMASK, &old_set, NULL);
+	sigaction(SIGRTMAX, &old_action, NULL);
+	return locked;
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "buf.h"
@@ -49,6 +50,12 @@ int io_replace_file_of(int dirfd, const char *name, mode_t mode, uid_t uid,
  * writing? Asked before there is something to take back. A link would be
  * replaced, and not what it leads to: /dev/stderr, for root. */
 int io_check_target(const char *path, struct err *e);
+
+/* Waits for an exclusive flock(2) behind those who asked before: the kernel
+ * wakes the next in line and nobody else, where many who try again and again
+ * keep the machine busy with it and come by luck. False when it was not to be
+ * had for `ms'. Uses SIGRTMAX meanwhile. */
+bool io_lock_in_turn(int fd, int64_t ms);
 
 /* Flushes stdout and says whether everything reached it (a full disk, a
  * closed pipe): 0, or -1 with errno. */

@@ -39,6 +39,8 @@ struct ledger {
 	int schema;
 	bool read_only;
 	int64_t patience_ms, waits_since;
+	bool waits;   /* for a transaction, since then */
+	bool in_turn; /* has the lock that writers queue for */
 	struct query *queries;
 	/* the open transaction */
 	bool begun;

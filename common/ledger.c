@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -181,7 +182,7 @@ wait_for_writer(void *ctx, int tries)
 	struct ledger *l = ctx;
 	struct timespec pause = {.tv_nsec = 5000000};
 
-	if (tries == 0)
+	if (tries == 0 && !l->waits)
 		l->waits_since = clock_boot_ms();
 	if (clock_boot_ms() - l->waits_since > l->patience_ms)
 		return 0;
@@ -557,6 +558,31 @@ look_around(struct ledger *l, int64_t witness, struct err *e)
 			       : check_place(l, e);
 }
 
+/* Writers queue for a lock of their own, on the folder, and SQLite's is then
+ * free: five hundred who try that one again and again leave no time to who has
+ * it. It is courtesy and not needed for being right, so who gets no turn (of a
+ * process that was stopped in its own) tries as it is. */
+static int
+begin_in_turn(struct ledger *l, struct err *e)
+{
+	int rc;
+
+	l->waits = true;
+	l->waits_since = clock_boot_ms();
+	l->in_turn = io_lock_in_turn(l->home->fd, l->patience_ms);
+	rc = ledger_exec(l, "BEGIN IMMEDIATE", e);
+	l->waits = false;
+	return rc;
+}
+
+static void
+end_turn(struct ledger *l)
+{
+	if (l->in_turn)
+		flock(l->home->fd, LOCK_UN);
+	l->in_turn = false;
+}
+
 /* The witness is read before the writer's lock is had: read after it, it
  * could only be newer by a commit that this ledger has as well. */
 int
@@ -568,8 +594,10 @@ ledger_begin(struct ledger *l, int64_t now, struct err *e)
 	if (l->read_only)
 		return err_set(e, ERR_SYSTEM,
 		    "ledger '%s': cannot be written to", l->path);
-	if (ledger_exec(l, "BEGIN IMMEDIATE", e) < 0)
+	if (begin_in_turn(l, e) < 0) {
+		end_turn(l);
 		return -1;
+	}
 	l->begun = true;
 	l->restoring = false;
 	l->now = now;
@@ -610,6 +638,7 @@ ledger_commit(struct ledger *l, struct err *e)
 	l->begun = false;
 	if (changed)
 		write_witness(l, l->epoch);
+	end_turn(l);
 	if (l->restoring)
 		l->restored = true;
 	return 0;
@@ -622,4 +651,5 @@ ledger_rollback(struct ledger *l)
 	if (l->begun && sqlite3_get_autocommit(l->db) == 0)
 		sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
 	l->begun = false;
+	end_turn(l);
 }

@@ -2,9 +2,10 @@
  * ledger - the SQLite file: identities, credentials, status indexes, events.
  *
  * One writer at a time: whatever checks and then acts does so between
- * ledger_begin() (BEGIN IMMEDIATE, after an own busy handler with short
- * growing sleeps) and ledger_commit(), which returns when the transaction is
- * on the disk (WAL, synchronous=FULL).  Every statement is written out,
+ * ledger_begin() (BEGIN IMMEDIATE, in the order in which writers came, by an
+ * flock(2) on home; where others write without it, after an own busy handler
+ * with short growing sleeps) and ledger_commit(), which returns when the
+ * transaction is on the disk (WAL, synchronous=FULL).  Every statement is written out,
  * prepared and bound.  Never carry an open ledger across a fork that goes on
  * to use it.
  *

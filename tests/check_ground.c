@@ -3,10 +3,14 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "b64.h"
@@ -398,6 +402,107 @@ START_TEST(random_is_not_constant)
 }
 END_TEST
 
+/* --- waiting for a lock ----------------------------------------------- */
+
+/* Another open file: a lock on it is another's. */
+static int
+open_lock(void)
+{
+	int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+/* How many wait for the lock, as the kernel has it. */
+static int
+count_waiting(void)
+{
+	FILE *f = fopen("/proc/locks", "r");
+	char line[256], inode[32];
+	struct stat st;
+	int n = 0;
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fstatat(dir, "lock", &st, 0), 0);
+	snprintf(inode, sizeof inode, ":%lu ", (unsigned long)st.st_ino);
+	while (fgets(line, sizeof line, f) != NULL)
+		if (strstr(line, "-> FLOCK") && strstr(line, inode))
+			n++;
+	fclose(f);
+	return n;
+}
+
+/* A process that waits for the lock, then writes its name and leaves. */
+static void
+queue_up(char name, int out, int waiting)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	if (fork() == 0) {
+		if (!io_lock_in_turn(open_lock(), 20000) ||
+		    write(out, &name, 1) != 1)
+			_exit(1);
+		_exit(0);
+	}
+	for (int i = 0; i < 20000 && count_waiting() < waiting; i++)
+		nanosleep(&pause, NULL);
+	ck_assert_int_eq(count_waiting(), waiting);
+}
+
+START_TEST(locks_go_in_turn)
+{
+	scoped(close_fd) int fd = open_lock();
+	char order[8] = "";
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert(io_lock_in_turn(fd, 0));
+	for (int i = 0; i < 5; i++)
+		queue_up((char)('a' + i), ends[1], i + 1);
+	flock(fd, LOCK_UN);
+	while (wait(NULL) > 0)
+		;
+	ck_assert_int_eq(read(ends[0], order, sizeof order - 1), 5);
+	ck_assert_str_eq(order, "abcde");
+	unlinkat(dir, "lock", 0);
+}
+END_TEST
+
+/* And leave the caller's signals as they were, his alarm too. */
+START_TEST(locks_are_waited_for_so_long)
+{
+	scoped(close_fd) int holder = open_lock();
+	scoped(close_fd) int fd = open_lock();
+	struct sigaction before, after;
+	sigset_t all, mask;
+	int64_t began;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	sigprocmask(SIG_SETMASK, NULL, &all);
+	sigaction(SIGRTMAX, NULL, &before);
+	alarm(600);
+	ck_assert(io_lock_in_turn(holder, 1000));
+	began = clock_boot_ms();
+	ck_assert(!io_lock_in_turn(fd, 0));
+	ck_assert(!io_lock_in_turn(fd, 150));
+	ck_assert_int_ge(clock_boot_ms() - began, 150);
+	ck_assert_int_lt(clock_boot_ms() - began, 5000);
+	sigprocmask(SIG_SETMASK, NULL, &mask);
+	for (int i = 1; i <= SIGRTMAX; i++)
+		ck_assert_int_eq(sigismember(&mask, i), sigismember(&all, i));
+	sigpending(&mask);
+	ck_assert_int_eq(sigismember(&mask, SIGRTMAX), 0);
+	sigaction(SIGRTMAX, NULL, &after);
+	ck_assert(after.sa_handler == before.sa_handler);
+	ck_assert_uint_gt(alarm(0), 500);
+	flock(holder, LOCK_UN);
+	ck_assert(io_lock_in_turn(fd, 0));
+	unlinkat(dir, "lock", 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -426,6 +531,8 @@ main(void)
 	tcase_add_test(files, files_are_replaced);
 	tcase_add_test(files, only_files_are_read);
 	tcase_add_test(files, reading_has_a_limit);
+	tcase_add_test(files, locks_go_in_turn);
+	tcase_add_test(files, locks_are_waited_for_so_long);
 	suite_add_tcase(suite, t);
 	suite_add_tcase(suite, files);
 	runner = srunner_create(suite);

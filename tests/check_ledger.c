@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1193,6 +1194,47 @@ START_TEST(several_create_at_once)
 }
 END_TEST
 
+/* Who has the turn and does nothing with it (it was stopped) holds others up
+ * for as long as they are patient, and from nothing. */
+START_TEST(a_turn_is_courtesy)
+{
+	scoped(close_fd) int other =
+	    open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ck_assert_int_eq(flock(other, LOCK_EX), 0);
+	ledger_set_patience(l, 100);
+	ok(ledger_begin(l, NOW, &e));
+	ok(ledger_commit(l, &e));
+	flock(other, LOCK_UN);
+	for (int i = 0; i < 2; i++) {
+		ok(ledger_begin(l, NOW, &e));
+		ck_assert_int_lt(flock(other, LOCK_EX | LOCK_NB), 0);
+		if (i == 0)
+			ok(ledger_commit(l, &e));
+		else
+			ledger_rollback(l);
+		ck_assert_int_eq(flock(other, LOCK_EX | LOCK_NB), 0);
+		flock(other, LOCK_UN);
+	}
+}
+END_TEST
+
+/* And where the ledger itself is kept locked it is not waited for twice. */
+START_TEST(a_kept_ledger_is_busy)
+{
+	struct ledger *other;
+
+	ok(ledger_open(&home, LEDGER_WRITE, "other", &other, &e));
+	ok(ledger_begin(other, NOW, &e));
+	ledger_set_patience(l, 100);
+	ck_assert_int_eq(ledger_begin(l, NOW, &e), -1);
+	ck_assert_str_eq(e.text, "ledger is busy");
+	ledger_close(other);
+	ok(ledger_begin(l, NOW, &e));
+	ledger_rollback(l);
+}
+END_TEST
+
 START_TEST(several_migrate_at_once)
 {
 	for (int round = 0; round < 10; round++) {
@@ -1300,6 +1342,8 @@ main(void)
 	tcase_add_test(t, and_so_can_an_old_one);
 	tcase_add_test(t, several_create_at_once);
 	tcase_add_test(t, several_migrate_at_once);
+	tcase_add_test(t, a_turn_is_courtesy);
+	tcase_add_test(t, a_kept_ledger_is_busy);
 	tcase_add_test(t, writers_wait_for_each_other);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
