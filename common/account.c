@@ -105,7 +105,7 @@ account_find(const char *name, struct account *out, struct err *e)
 	if (pw == NULL && is_failure(errno))
 		return err_sys(e, "cannot look up user '%.64s'", name);
 	if (pw == NULL)
-		return err_set(e, ERR_USAGE, "user '%.64s': unknown", name);
+		return err_set(e, ERR_USAGE, "user '%.64s': no such user", name);
 	if (pw->pw_uid == 0 || pw->pw_uid == NO_USER)
 		return err_set(
 		    e, ERR_USAGE, "user '%.64s': not an ordinary user", name);

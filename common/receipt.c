@@ -2,30 +2,16 @@
 
 #include "receipt.h"
 
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "identity.h"
+#include "supervise.h"
 
 #define FORMAT 1
 
 /* --- composing ---------------------------------------------------------- */
-
-/* "TERM", as kill(1) has it. */
-static void
-add_signal(cJSON *o, const char *name, int sig)
-{
-	const char *known = sig > 0 ? sigabbrev_np(sig) : NULL;
-	char number[32] = "";
-
-	if (sig > 0 && known == NULL)
-		snprintf(number, sizeof number, "RTMIN+%d", sig - SIGRTMIN);
-	json_add_text(o, name,
-	    known != NULL ? known : *number != '\0' ? number : NULL);
-}
 
 /* Nobody ends what has ended by itself, and the ledger need not say so. */
 static const char *
@@ -62,12 +48,15 @@ add_credential(const struct credential *c, void *arg)
 static void
 add_end(cJSON *o, const struct outcome *end)
 {
+	char name[SIGNAL_NAME_MAX];
+
 	json_add_time(o, "ended_at", end->ended_at);
 	if (end->ended_at != 0 && end->status >= 0)
 		json_add_int(o, "exit_status", end->status);
 	else
 		json_add_null(o, "exit_status");
-	add_signal(o, "signal", end->signal);
+	json_add_text(o, "signal",
+	    end->signal > 0 ? signal_name(end->signal, name) : NULL);
 	if (end->timed_out)
 		json_add_bool(o, "timed_out", true);
 }

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "io.h"
+#include "supervise.h"
 
 cJSON *
 statusfd_event(const char *event, const char *id, int64_t now)
@@ -27,19 +28,13 @@ statusfd_event(const char *event, const char *id, int64_t now)
 void
 statusfd_add_end(cJSON *event, const siginfo_t *end)
 {
-	const char *name;
+	char name[SIGNAL_NAME_MAX];
 
-	if (end->si_code == CLD_EXITED) {
+	if (end->si_code == CLD_EXITED)
 		json_add_int(event, "status", end->si_status);
-		return;
-	}
-	if ((name = sigabbrev_np(end->si_status)) != NULL) {
-		json_add_string(event, "signal", name);
-		return;
-	}
-	scoped(free_string) char *number =
-	    xasprintf("RTMIN+%d", end->si_status - SIGRTMIN);
-	json_add_string(event, "signal", number);
+	else
+		json_add_string(
+		    event, "signal", signal_name(end->si_status, name));
 }
 
 static int

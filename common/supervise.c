@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -86,6 +87,18 @@ signal_is_terminals(const struct signalfd_siginfo *si)
 		if (si->ssi_signo == made_by_it[i])
 			return si->ssi_code == SI_KERNEL;
 	return false;
+}
+
+const char *
+signal_name(int sig, char out[static SIGNAL_NAME_MAX])
+{
+	const char *known = sigabbrev_np(sig);
+
+	if (known != NULL)
+		snprintf(out, SIGNAL_NAME_MAX, "%s", known);
+	else
+		snprintf(out, SIGNAL_NAME_MAX, "RTMIN+%d", sig - SIGRTMIN);
+	return out;
 }
 
 /* Ours are all close-on-exec and the caller's cannot be, or the exec that

@@ -39,6 +39,10 @@ bool signals_ask_for_the_end(int sig);
  * caller set before the exec that made us. */
 bool signal_is_terminals(const struct signalfd_siginfo *si);
 
+/* "TERM", as kill(1) has it. */
+#define SIGNAL_NAME_MAX 32
+const char *signal_name(int sig, char out[static SIGNAL_NAME_MAX]);
+
 /* What the caller left open to us beyond the standard three, noted before we
  * open anything, and let go once the command has it: a pipe that we held
  * would never end for who reads or writes it. */

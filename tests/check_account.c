@@ -166,15 +166,15 @@ END_TEST
 
 START_TEST(unknown_ones)
 {
-	refused("nobody-here", ERR_USAGE, "user 'nobody-here': unknown");
-	refused("", ERR_USAGE, "user '': unknown");
-	refused("12", ERR_USAGE, "user '12': unknown");
-	refused("-1", ERR_USAGE, "user '-1': unknown");
-	refused("9x", ERR_USAGE, "user '9x': unknown");
+	refused("nobody-here", ERR_USAGE, "user 'nobody-here': no such user");
+	refused("", ERR_USAGE, "user '': no such user");
+	refused("12", ERR_USAGE, "user '12': no such user");
+	refused("-1", ERR_USAGE, "user '-1': no such user");
+	refused("9x", ERR_USAGE, "user '9x': no such user");
 	/* Numbers that wrap round to a uid there is. */
-	refused("4294968196", ERR_USAGE, "user '4294968196': unknown");
+	refused("4294968196", ERR_USAGE, "user '4294968196': no such user");
 	refused("18446744073709552516", ERR_USAGE,
-	    "user '18446744073709552516': unknown");
+	    "user '18446744073709552516': no such user");
 }
 END_TEST
 
@@ -194,7 +194,7 @@ START_TEST(a_failed_look_up_is_no_answer)
 	refused("x", ERR_SYSTEM,
 	    "cannot look up user 'x': Input/output error");
 	broken = ENOENT;
-	refused("x", ERR_USAGE, "user 'x': unknown");
+	refused("x", ERR_USAGE, "user 'x': no such user");
 }
 END_TEST
 

@@ -42,7 +42,7 @@ refused 'keep: nothing' "option '--keep': not a pattern *$hint" \
 refused 'keep: a value' "option '--keep': not a pattern *$hint" \
     --clean-env --keep A=b
 unlike "$err" '*A=b*' 'keep: which is not repeated'
-refused 'user: unknown' "user 'no-such-user': unknown$hint" --user no-such-user
+refused 'user: unknown' "user 'no-such-user': no such user$hint" --user no-such-user
 refused 'user: root' "user 'root': not an ordinary user$hint" --user root
 refused 'receipt: nothing' "cannot write '': *" --receipt ''
 refused 'receipt: a folder' "cannot write '$tmp': not a file" --receipt "$tmp"
