@@ -125,6 +125,8 @@ bool cli_is_token(const char *text);
 
 struct look cli_look(void);
 const char *cli_user(void); /* who runs us: a name, or "uid-N" */
+/* Of the environment: set and not empty, or NULL. */
+const char *cli_variable(const char *name);
 /* The run around us, when it was given no home and we are told of none. */
 const char *cli_homeless(const struct common_options *o);
 int64_t cli_duration(const char *option, const char *text); /* ms, or ends */
