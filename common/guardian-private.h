@@ -1,10 +1,11 @@
 /*
  * guardian-private - what the guardian's files share; nobody else includes it.
  *
- *	guardian.c	  the loop while the command runs, and the end
+ *	guardian.c	  the loop while the command runs
  *	guardian-start.c  from the mint to the running command
  *	guardian-keep.c	  keeping the identity: renewal, and noticing that it
  *			  was revoked
+ *	guardian-end.c	  the end, whatever the cause
  */
 #ifndef EPHID_GUARDIAN_PRIVATE_H
 #define EPHID_GUARDIAN_PRIVATE_H
@@ -60,6 +61,25 @@ void guardian_was_revoked(struct guardian *g, const struct identity *id);
 
 /* Asks the command to end, and begins its grace. */
 void guardian_end_command(struct guardian *g, int sig);
+
+/* Continues front, which may have stopped as the command did. */
+void guardian_wake_front(const struct guardian *g);
+
+/* --- guardian-end.c -------------------------------------------------- */
+
+/* Revokes, once. One that failed is tried again by who comes next,
+ * guardian_finish() at the last. */
+void guardian_end_identity(struct guardian *g, const char *reason);
+/* How the command ended, as far as it has. */
+void guardian_note_outcome(struct guardian *g);
+void guardian_announce_stragglers(struct guardian *g, size_t n);
+/* The command ran, and it is over. `crashed': front is gone, and nobody waits
+ * for a grace. */
+_Noreturn void guardian_finish(
+    struct guardian *g, const char *reason, bool crashed);
+/* Nothing ran, or not that we know. `status' is ephid-wrap's. */
+_Noreturn void guardian_fail(
+    struct guardian *g, int status, const struct err *e);
 
 /* --- guardian-start.c ------------------------------------------------ */
 

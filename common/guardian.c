@@ -16,11 +16,10 @@
 
 #include "clock.h"
 #include "io.h"
-#include "receipt.h"
+#include "proc.h"
 #include "statusfd.h"
 #include "timer.h"
 
-#define STRAGGLERS_MS (2 * CLOCK_SECOND)
 #define SECOND_SIGNAL_MS CLOCK_SECOND
 /* Who waits for the ledger hears neither front nor a timer. */
 #define PATIENCE_MS CLOCK_SECOND
@@ -113,217 +112,11 @@ guardian_announce_plain(const struct guardian *g, const char *event)
 	    g, statusfd_event(event, g->id, clock_now_ms() / CLOCK_SECOND));
 }
 
-static void
-wake_front(const struct guardian *g)
+void
+guardian_wake_front(const struct guardian *g)
 {
 	if (getppid() == g->front)
 		kill(g->front, SIGCONT);
-}
-
-/* --- the end, whatever the cause ------------------------------------- */
-
-static void
-announce_end_of_identity(const struct guardian *g, const char *reason)
-{
-	cJSON *event =
-	    statusfd_event("revoked", g->id, lifecycle_now(&g->lc));
-
-	json_add_string(event, "reason", reason);
-	guardian_announce(g, event);
-}
-
-/* Somebody else may have come first, a moment ago, and the ledger keeps the
- * first reason. */
-static void
-report_end(struct guardian *g, const char *reason)
-{
-	scoped(identity_clear) struct identity id = {0};
-	struct err ignored;
-
-	if (g->revoked)
-		return;
-	if (ledger_find(g->lc.ledger, g->id, &id, &ignored) == 0 &&
-	    id.reason != NULL && strcmp(id.reason, reason) != 0)
-		guardian_was_revoked(g, &id);
-	else
-		announce_end_of_identity(g, reason);
-}
-
-/* One that failed is tried again by who comes next, and insist_on_end() has
- * the last word. */
-static void
-end_identity(struct guardian *g, const char *reason)
-{
-	bool files_stay;
-
-	if (g->ended)
-		return;
-	lifecycle_set_now(&g->lc, clock_now_ms());
-	files_stay = lifecycle_end_run(&g->lc, g->id, reason, &g->outcome,
-			 &g->ended, &g->trouble) < 0 && g->ended;
-	/* What was not minted is tried too, for a commit may fail and hold,
-	 * but there is one thing to say then, and the mint says it. */
-	if (!g->ended || !g->minted)
-		return;
-	report_end(g, reason);
-	if (files_stay) {
-		g->warned = true;
-		guardian_complain(g, &g->trouble);
-	}
-}
-
-/* When there is nothing else to do, there is time to wait for the ledger. */
-static void
-insist_on_end(struct guardian *g, const char *reason)
-{
-	ledger_set_patience(g->lc.ledger, LEDGER_PATIENCE_MS);
-	end_identity(g, reason);
-	if (!g->ended && g->minted)
-		guardian_complain(g, &g->trouble);
-}
-
-static void
-announce_stragglers(struct guardian *g, size_t n)
-{
-	static const char *const policies[] = {"kill", "wait", "leave"};
-	cJSON *event =
-	    statusfd_event("stragglers", g->id, lifecycle_now(&g->lc));
-
-	json_add_string(event, "policy", policies[g->rq->stragglers]);
-	json_add_int(event, "count", (int64_t)n);
-	guardian_announce(g, event);
-}
-
-/* What crashed leaves nothing: nobody is there to look after it. */
-static void
-end_stragglers(struct guardian *g, bool crashed)
-{
-	scoped(buf_free) struct buf left = {0};
-	struct err e;
-
-	if (supervise_end_tree(crashed ? SIGKILL : SIGTERM, STRAGGLERS_MS,
-		NULL, &left, &e) < 0)
-		guardian_warn(g, "cannot end what the command left: %s",
-		    e.text);
-	else if (left.len > 0) {
-		guardian_warn(g, "left running: %s", left.ptr);
-		g->outcome.left = buf_steal(&left);
-	}
-}
-
-static void
-settle_stragglers(struct guardian *g, bool crashed)
-{
-	scoped(buf_free) struct buf names = {0};
-	struct err e;
-	bool known;
-	size_t n;
-
-	known = supervise_name_tree(&names, &n, &e) == 0;
-	if (known && n == 0)
-		return;
-	if (known)
-		announce_stragglers(g, n);
-	if (known && g->rq->stragglers == STRAGGLERS_LEAVE && !crashed)
-		g->outcome.left = buf_steal(&names);
-	else
-		end_stragglers(g, crashed);
-}
-
-/* The outcome went with the revocation, unless that came before the end or
- * something is known only now. */
-static void
-record_the_rest(struct guardian *g, bool known)
-{
-	struct err e;
-
-	if (!g->ended || (known && g->outcome.left == NULL))
-		return;
-	lifecycle_set_now(&g->lc, clock_now_ms());
-	if (lifecycle_set_outcome(&g->lc, g->id, &g->outcome, &e) < 0)
-		guardian_warn(g, "the receipt of run %s is not complete: %s",
-		    g->id, e.text);
-}
-
-static void
-write_receipt(struct guardian *g)
-{
-	struct err e;
-
-	if (g->rq->receipt != NULL &&
-	    receipt_write(g->lc.ledger, g->id, lifecycle_now(&g->lc),
-		g->rq->receipt, &e) < 0)
-		guardian_warn(g, "no receipt: %s", e.text);
-}
-
-static _Noreturn void
-leave(struct guardian *g)
-{
-	lifecycle_close(&g->lc);
-	tokendir_close(&g->dir);
-	env_free(&g->env);
-	_exit(0);
-}
-
-static void
-note_outcome(struct guardian *g)
-{
-	const siginfo_t *end = &g->main_end;
-	bool exited = end->si_code == CLD_EXITED;
-
-	if (!g->main_ended || g->outcome.ended_at != 0)
-		return;
-	g->outcome.ended_at = clock_now_ms() / CLOCK_SECOND;
-	g->outcome.status = exited ? end->si_status : -1;
-	g->outcome.signal = exited ? 0 : end->si_status;
-}
-
-/* `crashed': front is gone, and nobody waits for a grace. Where the ledger is
- * busy, what still runs does not get the time that it takes. */
-static _Noreturn void
-finish(struct guardian *g, const char *reason, bool crashed)
-{
-	struct guardian_message m = {.kind = GUARDIAN_ENDED};
-	bool early = g->ended;
-
-	if (g->timed_out && !crashed)
-		reason = "its time limit was over";
-	g->outcome.timed_out = g->timed_out;
-	end_identity(g, reason);
-	if (g->main_ended) /* and was waited for, or is a zombie still */
-		waitpid(g->main, NULL, WNOHANG);
-	settle_stragglers(g, crashed);
-	insist_on_end(g, reason);
-	if (g->revoked && g->rq->kill_on_revoke)
-		guardian_note(g, "the command was ended with run %s, which "
-				 "was revoked",
-		    g->id); /* what came before may be off the screen */
-	record_the_rest(g, !early);
-	write_receipt(g);
-	wake_front(g); /* stopped, it would never tell */
-	m.end = g->main_end;
-	m.timed_out = g->timed_out;
-	m.warned = g->warned || !g->ended;
-	guardian_tell(g, &m);
-	leave(g);
-}
-
-/* Nothing runs, and nothing live is left. */
-static _Noreturn void
-fail(struct guardian *g, int status, const struct err *e)
-{
-	struct guardian_message m = {.kind = GUARDIAN_FAILED};
-
-	if (g->lc.ledger != NULL) {
-		insist_on_end(g, "the command did not start");
-		if (g->minted)
-			write_receipt(g);
-	}
-	settle_stragglers(g, true); /* it may have run without our hearing */
-	m.status = status;
-	snprintf(m.text, sizeof m.text, "%s", e->text);
-	guardian_tell(g, &m);
-	leave(g);
 }
 
 /* --- while the command runs ------------------------------------------- */
@@ -353,7 +146,7 @@ follow_stops(struct guardian *g)
 		if (g->main_stopped)
 			guardian_tell(g, &m);
 		else
-			wake_front(g);
+			guardian_wake_front(g);
 		m.end.si_pid = 0;
 	}
 }
@@ -368,7 +161,7 @@ begin_to_wait(struct guardian *g)
 	waitpid(g->main, NULL, 0); /* it would hide who follows */
 	if (supervise_name_tree(&names, &n, &ignored) < 0 || n == 0)
 		return;
-	announce_stragglers(g, n);
+	guardian_announce_stragglers(g, n);
 	guardian_note(g, "waiting for what the command left: %s", names.ptr);
 }
 
@@ -386,7 +179,7 @@ collect_command(struct guardian *g)
 		return;
 	g->main_end = si;
 	g->main_ended = true;
-	note_outcome(g);
+	guardian_note_outcome(g);
 	announce_exit(g);
 	if (g->rq->stragglers == STRAGGLERS_WAIT)
 		begin_to_wait(g);
@@ -430,7 +223,7 @@ void
 guardian_end_command(struct guardian *g, int sig)
 {
 	if (g->main_ended) /* and we wait for what it left */
-		finish(g, "ended while it waited for stragglers", false);
+		guardian_finish(g, "ended while it waited for stragglers", false);
 	kill(g->main, sig);
 	kill(g->main, SIGCONT);
 	kill_in(g, g->rq->grace_ms);
@@ -451,7 +244,7 @@ on_signal(struct guardian *g, const struct front_message *m)
 {
 	if (m->end_now) {
 		kill_in(g, SECOND_SIGNAL_MS); /* before we wait for anything */
-		end_identity(g, "ended by a second signal");
+		guardian_end_identity(g, "ended by a second signal");
 	} else if (m->signal == SIGTERM || m->signal == SIGHUP)
 		kill_in(g, g->rq->grace_ms);
 	if (g->main_ended) {
@@ -476,6 +269,22 @@ hear_front(struct guardian *g)
 	return n != 0; /* no memory for it is no end of file */
 }
 
+/* One that became another user's (sudo) is not ours to kill, and who called us
+ * is owed its status: it is waited for, and had better be known of. */
+static void
+kill_command(struct guardian *g)
+{
+	char name[32];
+
+	if (kill(g->main, SIGKILL) == 0 || errno != EPERM)
+		return;
+	proc_name(g->main, name, sizeof name);
+	guardian_warn(g,
+	    "the command cannot be ended, and is waited for: pid %d (%s) "
+	    "refuses our signals",
+	    (int)g->main, name);
+}
+
 static void
 check_limits(struct guardian *g)
 {
@@ -488,12 +297,12 @@ check_limits(struct guardian *g)
 	if (!timer_is_due(g->kill_at))
 		return;
 	g->kill_at = 0;
-	end_identity(g, g->timed_out
+	guardian_end_identity(g, g->timed_out
 		? "its time limit and its grace were over"
 		: "ended by a signal and its grace was over");
 	if (g->main_ended)
-		finish(g, "the command ended", false);
-	kill(g->main, SIGKILL);
+		guardian_finish(g, "the command ended", false);
+	kill_command(g);
 }
 
 static int64_t
@@ -550,7 +359,7 @@ begin(struct guardian *g)
 	int status;
 
 	if (guardian_started(g, &status, &e) < 0)
-		fail(g, status, &e);
+		guardian_fail(g, status, &e);
 	announce_start(g);
 	guardian_keep_begin(g);
 	ledger_rehearse_revocation(g->lc.ledger);
@@ -574,7 +383,7 @@ watch(struct guardian *g)
 
 		collect_children(g);
 		if (is_over(g))
-			finish(g, "the command ended", false);
+			guardian_finish(g, "the command ended", false);
 		set_timer(g);
 		poll(p, sizeof p / sizeof *p, -1);
 		drain(g->signal_fd);
@@ -583,7 +392,7 @@ watch(struct guardian *g)
 		if (p[5].revents != 0)
 			begin(g);
 		if (p[0].revents != 0 && !hear_front(g))
-			finish(g, "ephid-wrap was killed", true);
+			guardian_finish(g, "ephid-wrap was killed", true);
 		check_limits(g);
 		guardian_keep(g, p[4].revents != 0, p[3].revents != 0);
 	}
@@ -647,6 +456,6 @@ guardian_main(const struct run_request *rq, const char *id, int sock,
 	if (settle(&g, group, &e) < 0 || open_ledger(&g, &e) < 0 ||
 	    guardian_prepare(&g, &e) < 0 ||
 	    guardian_start(&g, group, caller, &e) < 0)
-		fail(&g, 125, &e);
+		guardian_fail(&g, 125, &e);
 	watch(&g);
 }
