@@ -180,12 +180,19 @@ signal_descendant(pid_t pid, int sig)
 	return 1;
 }
 
+/* What forks and exits in a chain leaves us more of the dead than can be looked
+ * up one by one. */
 static void
 reap(const struct pids *spare)
 {
 	struct pids children = {0};
 	struct err ignored;
 
+	if (spare == NULL || spare->n == 0) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		return;
+	}
 	proc_children(getpid(), &children, &ignored);
 	for (size_t i = 0; i < children.n; i++)
 		if (!pids_has(spare, children.list[i]))
@@ -263,7 +270,7 @@ signal_all(const struct pids *all, int sig, struct pids *told)
 		sent = signal_descendant(all->list[i], sig);
 		if (sent >= 0)
 			all_refuse = false;
-		if (sent != 0 && !pids_has(told, all->list[i]))
+		if (sent != 0 && sig != SIGKILL)
 			pids_add(told, all->list[i]);
 	}
 	return all_refuse;
