@@ -258,18 +258,17 @@ fi
 
 cat >"$tmp/privileged.c" <<'EOT'
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 int main(int argc, char **argv)
 {
-	char n[16];
-
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return 1; /* nosuid */
 	if (argc < 3)
 		return 0;
-	/* Says that it is who it is; ends when it was forgotten. */
-	close(open(argv[1], O_WRONLY | O_CREAT, 0644));
+	/* Says who it is; ends when it was forgotten. */
+	dprintf(open(argv[1], O_WRONLY | O_CREAT, 0644), "%d\n", (int)getpid());
 	alarm((unsigned)atoi(argv[2]));
 	pause();
 	return 0;
@@ -279,13 +278,14 @@ privileged=$tmp/privileged
 if $root && can_as_user && cc -w -o "$privileged" "$tmp/privileged.c" &&
     chmod 755 "$tmp" && chmod 4755 "$privileged" && as_user "$privileged"
 then
-	straggle="$privileged $user_home/up 60 & echo \$! >$user_home/pid
-	    until [ -e $user_home/up ]; do :; done"
+	straggle="$privileged $user_home/up 60 &
+	    until [ -s $user_home/up ]; do :; done"
 	as_user mkdir "$user_home/out"
 	# is_named NAME: and who it was is ended by root.
 	is_named() {
-		pid=$(cat "$user_home/pid")
-		is "$err" "ephid-wrap: left running: pid $pid (privileged)" \
+		pid=$(cat "$user_home/up")
+		is "$(printf '%s\n' "$err" | tail -n 1)" \
+		    "ephid-wrap: left running: pid $pid (privileged)" \
 		    "$1: it is named"
 		kill -0 "$pid"; ok $? "$1: and runs on"
 		kill -KILL "$pid"
@@ -298,7 +298,7 @@ then
 	[ $(($(date +%s%3N) - began)) -lt 1500 ]
 	ok $? 'a straggler of root: nobody waits for it'
 	like "$(cat "$user_home/out/r")" \
-	    "*\"left\":\"pid $(cat "$user_home/pid") (privileged)\"*" \
+	    "*\"left\":\"pid $(cat "$user_home/up") (privileged)\"*" \
 	    'a straggler of root: the receipt has it'
 	is_named 'a straggler of root'
 	run as_user ephid-wrap -- sh -c \
@@ -311,15 +311,30 @@ then
 	as_user timeout 20 ephid-wrap --stragglers wait -- \
 	    sh -c "$straggle" 2>"$tmp/said" &
 	waits=$!
-	wait_for 10 test -e "$user_home/up" || bail 'it did not start'
+	wait_for 10 test -s "$user_home/up" || bail 'it did not start'
 	front=$(ends_of $waits)
 	kill -TERM "${front% }"
 	wait $waits
 	is $? 0 'waited for: a signal ends the wait'
 	err=$(cat "$tmp/said")
 	is_named 'waited for'
+
+	# The command itself is not left alone: its end is ours.
+	as_user ephid-wrap --timeout 200ms --grace 100ms -- "$privileged" \
+	    "$user_home/up" 60 2>"$tmp/said" &
+	front=$!
+	wait_for 10 grep -q 'cannot be ended' "$tmp/said"
+	pid=$(cat "$user_home/up")
+	is "$(tail -n 1 "$tmp/said")" "ephid-wrap: the command cannot be ended, and \
+is waited for: pid $pid (privileged) refuses our signals" \
+	    'a command of root: it is named'
+	run as_user ephid-inspect --list --json --agent privileged
+	is "$out" '' 'a command of root: it has no identity any more'
+	kill -KILL "$pid"
+	wait $front
+	is $? 124 'a command of root: its time was over'
 else
-	skip 12 'nothing setuid can be made here'
+	skip 15 'nothing setuid can be made here'
 fi
 
 # --- an upgrade ----------------------------------------------------------
