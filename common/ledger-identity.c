@@ -513,3 +513,47 @@ ledger_count_children(struct ledger *l, const char *id, int64_t now,
 	bind_int(q, 2, now);
 	return count(q, n, e);
 }
+
+/* --- those with a holder ---------------------------------------------- */
+
+int
+ledger_count_held(struct ledger *l, int64_t *n, struct err *e)
+{
+	scoped(query_done) struct query *q = query(l,
+	    "SELECT COUNT(*) FROM identity WHERE live = 1 AND holder_pid <> 0",
+	    e);
+
+	return q != NULL ? count(q, n, e) : -1;
+}
+
+/* What is skipped is skipped in the index, which the inner query does not
+ * leave. */
+int
+ledger_each_held(struct ledger *l, int64_t skip, int64_t max,
+    ledger_identity_fn *fn, void *arg, struct err *e)
+{
+	scoped(query_done) struct query *q = query(l,
+	    "SELECT id, holder_pid, holder_start, holder_pidns, holder_boot"
+	    " FROM (SELECT id AS held FROM identity WHERE live = 1"
+	    "  AND holder_pid <> 0 ORDER BY id LIMIT ?1 OFFSET ?2)"
+	    " CROSS JOIN identity ON id = held",
+	    e);
+	int rc;
+
+	if (q == NULL)
+		return -1;
+	bind_int(q, 1, max > 0 ? max : -1);
+	bind_int(q, 2, skip);
+	while ((rc = query_step(q, e)) == 1) {
+		struct identity id = {.holder.pid = column_int(q, 1),
+		    .holder.start = (uint64_t)column_int(q, 2),
+		    .holder.pidns = (uint64_t)column_int(q, 3)};
+		int stop;
+
+		column_copy(q, 0, id.id, sizeof id.id);
+		column_copy(q, 4, id.holder.boot, sizeof id.holder.boot);
+		if ((stop = fn(&id, arg)) != 0)
+			return stop;
+	}
+	return rc;
+}

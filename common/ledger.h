@@ -130,6 +130,12 @@ struct ledger_filter {
 typedef int ledger_identity_fn(const struct identity *id, void *arg);
 int ledger_each(struct ledger *l, const struct ledger_filter *f,
     ledger_identity_fn *fn, void *arg, struct err *e);
+/* Of those that have a holder and have not ended, at most `max' (0: all) after
+ * the first `skip', in the order of ids, with id and holder alone: for who
+ * passes by, and looks at many. */
+int ledger_each_held(struct ledger *l, int64_t skip, int64_t max,
+    ledger_identity_fn *fn, void *arg, struct err *e);
+int ledger_count_held(struct ledger *l, int64_t *n, struct err *e);
 typedef int ledger_credential_fn(const struct credential *c, void *arg);
 int ledger_each_credential(struct ledger *l, const char *id,
     ledger_credential_fn *fn, void *arg, struct err *e);

@@ -124,12 +124,10 @@ look_at_lock(const char *id, void *arg)
 static int
 find_our_guardian(struct mint *m, struct ancestry *a, struct err *e)
 {
-	const struct ledger_filter f = {
-	    .state = SELECT_ANY, .held = true, .now = m->now};
 	int result;
 
 	read_ancestry(a);
-	result = ledger_each(m->lc->ledger, &f, look_at_live, a, e);
+	result = ledger_each_held(m->lc->ledger, 0, 0, look_at_live, a, e);
 	if (result == 0)
 		result = home_each_run(&m->lc->home, look_at_lock, a, e);
 	idlist_free(&a->live);

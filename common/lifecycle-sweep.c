@@ -106,13 +106,35 @@ look_at(struct lifecycle *lc, const char *id, struct batch *b)
 }
 
 /* A passing sweep begins anywhere, so that all get their turn. */
-static size_t
-random_start(size_t n)
+static int64_t
+random_start(int64_t n)
 {
 	uint64_t r;
 
 	io_random(&r, sizeof r);
-	return (size_t)(r % n);
+	return (int64_t)(r % (uint64_t)n);
+}
+
+static int
+choose_held(
+    struct lifecycle *lc, size_t max, struct idlist *out, struct err *e)
+{
+	int64_t n, most = (int64_t)max;
+	int64_t start = 0;
+
+	if (max != 0) {
+		if (ledger_count_held(lc->ledger, &n, e) < 0)
+			return -1;
+		if (n > most)
+			start = random_start(n);
+	}
+	if (ledger_each_held(
+		lc->ledger, start, most, idlist_note, out, e) < 0)
+		return -1;
+	if (start == 0 || out->n >= max)
+		return 0;
+	return ledger_each_held(lc->ledger, 0, most - (int64_t)out->n,
+	    idlist_note, out, e);
 }
 
 /* Expired ones too: nothing else ends the row of a run whose holder died
@@ -120,20 +142,14 @@ random_start(size_t n)
 static int
 sweep_held(struct lifecycle *lc, size_t max, size_t *n, struct err *e)
 {
-	const struct ledger_filter f = {
-	    .state = SELECT_ANY, .held = true, .now = lifecycle_now(lc)};
 	scoped(idlist_free) struct idlist held = {0};
 	struct batch batch = {.n = 0};
-	size_t start = 0, looks;
 	int result = 0;
 
-	if (ledger_each(lc->ledger, &f, idlist_note, &held, e) < 0)
+	if (choose_held(lc, max, &held, e) < 0)
 		return -1;
-	looks = max != 0 && max < held.n ? max : held.n;
-	if (looks < held.n)
-		start = random_start(held.n);
-	for (size_t i = 0; i < looks; i++) {
-		look_at(lc, held.ids[(start + i) % held.n], &batch);
+	for (size_t i = 0; i < held.n; i++) {
+		look_at(lc, held.ids[i], &batch);
 		if (batch.n == BATCH && flush_batch(lc, &batch, n, e) < 0)
 			result = -1;
 	}

@@ -429,6 +429,51 @@ START_TEST(each_selector_selects)
 }
 END_TEST
 
+static int
+note_held(const struct identity *id, void *arg)
+{
+	struct buf *seen = arg;
+
+	ck_assert_str_eq(id->holder.boot, "boot");
+	ck_assert_uint_eq(id->holder.start, 70 + (uint64_t)id->holder.pid);
+	ck_assert_uint_eq(id->holder.pidns, 9);
+	buf_addf(seen, "%d ", (int)id->holder.pid);
+	return 0;
+}
+
+static void
+check_held(int64_t skip, int64_t max, const char *pids)
+{
+	scoped(buf_free) struct buf seen = {0};
+
+	ok(ledger_each_held(l, skip, max, note_held, &seen, &e));
+	ck_assert_str_eq(buf_str(&seen), pids);
+}
+
+START_TEST(the_held_are_looked_through)
+{
+	struct identity id;
+	int64_t n;
+
+	for (int pid = 0; pid < 6; pid++) { /* the first has no holder */
+		id = child_of(NULL);
+		id.holder = (struct holder){
+		    .pid = pid, .start = 70 + (uint64_t)pid, .pidns = 9};
+		strcpy(id.holder.boot, "boot");
+		ok(try_mint(l, &id));
+	}
+	check_held(0, 0, "1 2 3 4 5 ");
+	check_held(0, 2, "1 2 ");
+	check_held(3, 0, "4 5 ");
+	check_held(3, 9, "4 5 ");
+	check_held(5, 1, "");
+	end_those((struct ledger_filter){.id = id.id});
+	check_held(0, 0, "1 2 3 4 ");
+	ok(ledger_count_held(l, &n, &e));
+	ck_assert_int_eq(n, 4);
+}
+END_TEST
+
 START_TEST(a_tree_ends_by_its_root)
 {
 	struct identity a = mint(NULL), b = mint(&a);
@@ -1314,6 +1359,7 @@ main(void)
 	tcase_add_test(
 	    t, only_spares_and_a_dead_parent_is_walked_through);
 	tcase_add_test(t, each_selector_selects);
+	tcase_add_test(t, the_held_are_looked_through);
 	tcase_add_test(t, a_tree_ends_by_its_root);
 	tcase_add_test(t, a_callback_ends_the_walk);
 	tcase_add_test(t, an_expiry_moves_forwards_only);
