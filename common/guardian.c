@@ -62,10 +62,9 @@ guardian_complain(const struct guardian *g, const struct err *e)
 }
 
 static void PRINTF(3, 0)
-say(const struct guardian *g, int kind, const char *fmt, va_list ap)
+say(const struct guardian *g, struct guardian_message m, const char *fmt,
+    va_list ap)
 {
-	struct guardian_message m = {.kind = kind};
-
 	vsnprintf(m.text, sizeof m.text, fmt, ap);
 	guardian_tell(g, &m);
 }
@@ -76,7 +75,7 @@ guardian_warn(struct guardian *g, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(g, GUARDIAN_WARNING, fmt, ap);
+	say(g, (struct guardian_message){.kind = GUARDIAN_WARNING}, fmt, ap);
 	va_end(ap);
 	g->warned = true;
 }
@@ -87,7 +86,7 @@ guardian_note(const struct guardian *g, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(g, GUARDIAN_NOTE, fmt, ap);
+	say(g, (struct guardian_message){.kind = GUARDIAN_NOTE}, fmt, ap);
 	va_end(ap);
 }
 

@@ -225,6 +225,8 @@ io_flush_stdout(void)
 
 /* --- waiting for a lock ----------------------------------------------- */
 
+#define INTERRUPT (SIGRTMAX - 1) /* the last one is valgrind's own */
+
 static void
 interrupt(int sig)
 {
@@ -258,7 +260,7 @@ static bool
 lock_with_timer(int fd, int64_t ms)
 {
 	struct sigevent ev = {
-	    .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMAX};
+	    .sigev_notify = SIGEV_SIGNAL, .sigev_signo = INTERRUPT};
 	int64_t end = clock_add(clock_boot_ms(), ms);
 	timer_t timer;
 	bool locked;
@@ -274,18 +276,18 @@ bool
 io_lock_in_turn(int fd, int64_t ms)
 {
 	const struct sigaction sa = {.sa_handler = interrupt};
-	struct sigaction old_action;
+	struct sigaction old_action = {.sa_handler = SIG_DFL};
 	sigset_t set, old_set;
 	bool locked;
 
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return true;
 	sigemptyset(&set);
-	sigaddset(&set, SIGRTMAX);
-	sigaction(SIGRTMAX, &sa, &old_action);
+	sigaddset(&set, INTERRUPT);
+	sigaction(INTERRUPT, &sa, &old_action);
 	sigprocmask(SIG_UNBLOCK, &set, &old_set);
 	locked = lock_with_timer(fd, ms);
 	sigprocmask(SIG_SETMASK, &old_set, NULL);
-	sigaction(SIGRTMAX, &old_action, NULL);
+	sigaction(INTERRUPT, &old_action, NULL);
 	return locked;
 }

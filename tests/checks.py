@@ -66,6 +66,12 @@ def gone(pid):
     return state(pid) in ("", "Z", "X")
 
 
+def ignored(n):
+    """Whether the caller ignores it: make(1) leaves libc's 32 and 33 so."""
+    mask = re.search(r"SigIgn:\s*(\w+)", read("/proc/self/status"))
+    return int(mask.group(1), 16) >> (n - 1) & 1
+
+
 def child_of(pid):
     """Its one child: front's guardian, the guardian's command."""
     found = read("/proc/%d/task/%d/children" % (pid, pid)).split()

@@ -21,7 +21,7 @@ from checks import *
 
 survived = {signal.SIGCHLD, signal.SIGCONT, signal.SIGSTOP, signal.SIGTSTP,
             signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG, signal.SIGWINCH}
-deadly = [n for n in range(1, 65) if n not in survived]
+deadly = [n for n in range(1, 65) if n not in survived and not ignored(n)]
 where = tempfile.mkdtemp()
 _, most = resource.getrlimit(resource.RLIMIT_CORE)
 

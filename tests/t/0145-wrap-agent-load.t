@@ -176,7 +176,8 @@ wait $front; is $? 3 'then it returns the status'
 live; is $? 1 'revoked'
 [ ! -e "$(cat "$dir/token-file")" ]; ok $? 'and without the file'
 [ ! -e "$dir/saw" ]; ok $? 'and nobody was asked to go'
-is "$(cat "$dir/err")" '' 'without a word'
+like "$(cat "$dir/err")" 'ephid-wrap: waiting for what the command left: *' \
+    'having said so'
 
 # One that is told to end meanwhile waits no longer.
 begin told
