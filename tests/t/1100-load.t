@@ -29,8 +29,8 @@ peak() { ephid-wrap -- sh -c 'sed -n "s/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p" \
     /proc/$PPID/status'; }
 said() { sort "$tmp/err" | uniq -c | head -n 5; }
 # The states of those of our processes that are ephid's, dead ones too.
-states() { sed -n "s/^[0-9]* (ephid-[a-z]*) \([A-Z]\) [0-9]* [0-9]* $$ .*/\1/p" \
-    /proc/[0-9]*/stat 2>/dev/null | tr -d '\n'; }
+states() { cat /proc/[0-9]*/stat 2>/dev/null | sed -n \
+    "s/^[0-9]* (ephid-[a-z]*) \([A-Z]\) [0-9]* [0-9]* $$ .*/\1/p" | tr -d '\n'; }
 
 # --- at once: all of them live before the first may end ---------------
 ephid-wrap true || bail 'ephid-wrap does not run'
