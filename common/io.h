@@ -54,7 +54,7 @@ int io_check_target(const char *path, struct err *e);
 /* Waits for an exclusive flock(2) behind those who asked before: the kernel
  * wakes the next in line and nobody else, where many who try again and again
  * keep the machine busy with it and come by luck. False when it was not to be
- * had for `ms'. Uses SIGRTMAX meanwhile. */
+ * had for `ms'. Uses SIGRTMAX - 1 meanwhile. */
 bool io_lock_in_turn(int fd, int64_t ms);
 
 /* Flushes stdout and says whether everything reached it (a full disk, a
