@@ -28,7 +28,7 @@ struct guardian {
 	int exec_fd; /* while it is not known whether it runs; then -1 */
 	struct outcome outcome;
 	siginfo_t main_end;
-	bool main_ended, main_stopped;
+	bool main_ended;
 	bool timed_out;
 	bool minted, warned;
 	bool ended; /* by us: revoked */

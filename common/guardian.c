@@ -141,8 +141,7 @@ follow_stops(struct guardian *g)
 	    waitid(P_PID, (id_t)g->main, &m.end,
 		WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
 	    m.end.si_pid == g->main) {
-		g->main_stopped = m.end.si_code == CLD_STOPPED;
-		if (g->main_stopped)
+		if (m.end.si_code == CLD_STOPPED)
 			guardian_tell(g, &m);
 		else
 			guardian_wake_front(g);
@@ -234,7 +233,8 @@ hand_on(const struct guardian *g, const struct front_message *m)
 	if (!m->queued || sigqueue(g->main, m->signal, m->value) < 0)
 		kill(g->main, m->signal);
 	/* Stopped, it could not use its grace. */
-	if (g->main_stopped && (m->signal == SIGTERM || m->signal == SIGHUP))
+	if ((m->signal == SIGTERM || m->signal == SIGHUP) &&
+	    proc_is_stopped(g->main))
 		kill(g->main, SIGCONT);
 }
 

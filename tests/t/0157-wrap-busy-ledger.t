@@ -84,8 +84,10 @@ start --grace 60s
 lock
 at=$(now_ms)
 kill -STOP "$command" # it does not hear the first one
+heard() { grep -q '^ShdPnd:.0*$' "/proc/$front/status"; }
 kill -TERM "$front"
-sleep 0.3
+wait_for 5 heard # one that waits and another are one
+sleep 0.3        # and not the echo that timeout(1) makes
 kill -TERM "$front"
 wait_for 15 gone
 took=$(($(now_ms) - at))
