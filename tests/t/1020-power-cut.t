@@ -68,7 +68,7 @@ check_order() {
 	is "$(order "$(cat "$tmp/out")")" \
 	    'committed token committed token committed removed ended ' \
 	    'and a renewed token is committed as well before it is there'
-	trace ephid-wrap --stragglers wait -- \
+	trace ephid-wrap --quiet --stragglers wait -- \
 	    sh -c 'sleep 0.2 & echo "$EPHID_ID"'
 	is "$(order "$(cat "$tmp/out")")" \
 	    'committed token committed removed ended ' \
