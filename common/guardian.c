@@ -141,10 +141,12 @@ follow_stops(struct guardian *g)
 	    waitid(P_PID, (id_t)g->main, &m.end,
 		WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
 	    m.end.si_pid == g->main) {
-		if (m.end.si_code == CLD_STOPPED)
-			guardian_tell(g, &m);
-		else
+		if (m.end.si_code != CLD_STOPPED)
 			guardian_wake_front(g);
+		else if (g->kill_at != 0) /* its grace is not for resting */
+			kill(g->main, SIGCONT);
+		else
+			guardian_tell(g, &m);
 		m.end.si_pid = 0;
 	}
 }

@@ -52,6 +52,21 @@ else
 	skip 1 'no timeout(1)'
 fi
 
+# Who was asked to end has its grace to tidy up in, and not to be stopped in.
+options='--grace 20s'
+start 'trap "echo TERM >>$1/got" TERM
+    echo "$EPHID_ID $$" >$1/up; n=0
+    while [ ! -e $1/enough ]; do n=$((n + 1)); echo $n >$1/n; sleep 0.05; done'
+kill -TERM "$front"
+wait_for 5 test -s "$tmp/got"
+kill -STOP "${id#* }"
+was=$(cat "$tmp/n")
+goes_on() { [ "$(cat "$tmp/n")" -gt $((was + 2)) ]; }
+wait_for 5 goes_on; ok $? 'in its grace a command does not stay stopped'
+: >"$tmp/enough"; finish
+is "$status" 0 'and ends as it likes'
+options=
+
 # INT starts no timer; the second signal revokes at once.
 start 'trap "echo INT >>$1/got" INT; trap "echo TERM >>$1/got" TERM
     echo $EPHID_ID >$1/up; while :; do sleep 0.05; done'
