@@ -1,6 +1,10 @@
 #!/bin/sh
 # The command sees the caller's descriptors, signals, group and terminal.
 . "${srcdir:-.}/tests/lib.sh"
+# A sanitizer would take these for itself, ignored or not.
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0:handle_sigbus=0
+ASAN_OPTIONS=$ASAN_OPTIONS:handle_sigfpe=0:handle_sigill=0:handle_abort=0
+export ASAN_OPTIONS
 ephid-wrap true || bail 'ephid-wrap does not run'
 
 cat >"$tmp/look" <<'EOT'

@@ -302,10 +302,10 @@ then
 	    'a straggler of root: the receipt has it'
 	is_named 'a straggler of root'
 	run as_user ephid-wrap -- sh -c \
-	    "$straggle; (trap '' TERM; exec sleep 60) & exit 4"
+	    "$straggle; (trap '' TERM; exec sleep 60.$$) & exit 4"
 	is "$status" 4 'among others'
 	is_named 'among others, which end'
-	is "$(pgrep -u 1000 -x sleep)" '' 'among others: those are gone'
+	is "$(pgrep -fx "sleep 60.$$")" '' 'among others: those are gone'
 
 	# Waited for, it is waited for until somebody has enough.
 	as_user timeout 20 ephid-wrap --stragglers wait -- \
@@ -416,7 +416,7 @@ build_release() {
 	cd "$tmp/old" && scripts/bootstrap && ./configure -q && make -s -j2
 }
 if [ -z "$full" ]; then
-	skip 1 'the release before is built with EPHID_FULL=1'
+	diag 'the release before is built with EPHID_FULL=1'
 elif ! git -C "$srcdir" cat-file -e "$release^{commit}" 2>/dev/null; then
 	skip 1 "no sources of $release"
 elif (build_release) >"$tmp/log" 2>&1; then
