@@ -21,6 +21,19 @@ zoo 'stopped' "sleep $mark & kill -STOP \$!"
 zoo 'a tree that ignores TERM' \
     "(trap '' TERM; sh -c 'sleep $mark & sleep $mark & wait' & wait) &"
 
+# One that keeps its own orphans.
+cat >"$tmp/reaper.py" <<'EOT'
+import ctypes, os, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) # PR_SET_CHILD_SUBREAPER
+os.system("trap '' TERM; (setsid sleep %s &)" % sys.argv[1])
+time.sleep(1000)
+EOT
+if command -v python3 >/dev/null; then
+	zoo 'a subreaper of its own' "python3 $tmp/reaper.py $mark & sleep 0.3"
+else
+	skip 2 'no python3'
+fi
+
 # A chain of forks that races the killer, bounded by itself.
 cat >"$tmp/chain" <<'EOT'
 n=${2:-0}; [ "$n" -lt 4000 ] && { trap '' TERM; sh "$0" "$1" $((n + 1)) & }
