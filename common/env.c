@@ -86,8 +86,13 @@ env_copy(struct env *e, char *const *from)
 void
 env_set(struct env *e, const char *name, const char *value)
 {
-	char *entry = xasprintf("%s=%s", name, value); /* value may be ours */
+	/* The value may be ours; and asprintf(3) would leave pieces of it. */
+	size_t n = strlen(name), m = strlen(value);
+	char *entry = xcalloc(n + m + 2, 1);
 
+	memcpy(entry, name, n);
+	entry[n] = '=';
+	memcpy(entry + n + 1, value, m);
 	env_unset(e, name);
 	append(e, entry);
 }
