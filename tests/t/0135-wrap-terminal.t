@@ -138,10 +138,10 @@ def jobs(which):
     for _ in range(3):
         t.fg()
         t.type("in front\n")
-        read = t.expect(r"in front\s+in front", 5)
-        if read:
+        came = t.expect(r"in front\s+in front", 5)
+        if came:
             break
-    t.check(read, "and reads in the foreground")
+    t.check(came, "and reads in the foreground")
     t.type("\x04")
     t.expect("P> ")
     t.ends(0, "to its end")

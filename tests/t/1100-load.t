@@ -87,7 +87,7 @@ loops() { # RUNS, two at a time
 	wait $one
 }
 # The fewest of some looks: in the midst of one of its own it has more.
-descriptors() { for look in 1 2 3 4 5; do
+descriptors() { for _ in 1 2 3 4 5; do
 	ls "/proc/$(guardian "$witness")/fd" 2>/dev/null | wc -l
 	sleep 0.05
 done | sort -n | head -n 1; }
