@@ -3,7 +3,6 @@
 #include "cli.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -13,8 +12,8 @@
 void
 cli_push(cJSON **list, const char *value)
 {
-	if (*list == NULL && (*list = cJSON_CreateArray()) == NULL)
-		abort();
+	if (*list == NULL)
+		*list = json_array();
 	json_push_string(*list, value);
 }
 

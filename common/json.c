@@ -448,6 +448,26 @@ json_object(void)
 	return object;
 }
 
+cJSON *
+json_array(void)
+{
+	cJSON *array = cJSON_CreateArray();
+
+	must(array != NULL);
+	return array;
+}
+
+bool
+json_has_string(const cJSON *array, const char *text)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach (item, array)
+		if (cJSON_IsString(item) && strcmp(item->valuestring, text) == 0)
+			return true;
+	return false;
+}
+
 void
 json_add(cJSON *object, const char *name, cJSON *value)
 {

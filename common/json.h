@@ -44,9 +44,12 @@ const cJSON *json_get(const cJSON *object, const char *name);
 const char *json_string(const cJSON *object, const char *name);
 int json_int(const cJSON *object, const char *name, int64_t *out);
 int json_to_int(const cJSON *number, int64_t *out);
+/* Is `text' one of the strings of an array? NULL has none. */
+bool json_has_string(const cJSON *array, const char *text);
 
 /* Building: these take no NULL strings and die when memory runs out. */
 cJSON *json_object(void);
+cJSON *json_array(void);
 void json_add_string(cJSON *object, const char *name, const char *value);
 void json_add_int(cJSON *object, const char *name, int64_t value);
 void json_add_bool(cJSON *object, const char *name, bool value);

@@ -433,22 +433,11 @@ ledger_dead_ancestor(struct ledger *l, const char *id, int64_t now,
 	return 0;
 }
 
-static void
-push_once(cJSON *array, const char *value)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach(item, array)
-		if (cJSON_IsString(item) &&
-		    strcmp(item->valuestring, value) == 0)
-			return;
-	json_push_string(array, value);
-}
-
 static int
 push_held(const struct credential *c, void *arg)
 {
-	push_once(arg, c->audience);
+	if (!json_has_string(arg, c->audience))
+		json_push_string(arg, c->audience);
 	return 0;
 }
 

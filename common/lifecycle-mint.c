@@ -193,22 +193,11 @@ choose_subject(struct mint *m)
 		    : m->rq->form == FORM_FEDERATION;
 }
 
-static bool
-has_string(const cJSON *list, const char *text)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach (item, list)
-		if (cJSON_IsString(item) && strcmp(item->valuestring, text) == 0)
-			return true;
-	return false;
-}
-
 /* Those it holds, the first first, and those it may ask for its children. */
 static void
 choose_audiences(struct mint *m)
 {
-	scoped(free_json) cJSON *list = cJSON_CreateArray();
+	scoped(free_json) cJSON *list = json_array();
 	scoped(buf_free) struct buf text = {0};
 	const cJSON *may;
 
@@ -217,11 +206,11 @@ choose_audiences(struct mint *m)
 
 		if (c->audience == NULL)
 			c->audience = xstrdup(m->lc->issuer_url);
-		if (!has_string(list, c->audience))
+		if (!json_has_string(list, c->audience))
 			json_push_string(list, c->audience);
 	}
 	cJSON_ArrayForEach(may, m->rq->may_audiences)
-		if (cJSON_IsString(may) && !has_string(list, may->valuestring))
+		if (cJSON_IsString(may) && !json_has_string(list, may->valuestring))
 			json_push_string(list, may->valuestring);
 	json_print(list, &text);
 	free(m->out->identity.audiences);
@@ -659,7 +648,7 @@ int
 lifecycle_preview(struct lifecycle *lc, const struct mint_request *rq,
     struct minted *out, cJSON **claims, struct err *e)
 {
-	scoped(free_json) cJSON *list = cJSON_CreateArray();
+	scoped(free_json) cJSON *list = json_array();
 	struct mint m = {.lc = lc,
 	    .rq = rq,
 	    .policy = &lc->settings.policy,

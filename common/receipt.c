@@ -86,16 +86,6 @@ compose(
 	return o;
 }
 
-static cJSON *
-new_array(void)
-{
-	cJSON *list = cJSON_CreateArray();
-
-	if (list == NULL)
-		abort();
-	return list;
-}
-
 int
 receipt_of(struct ledger *l, const char *id, int64_t now, cJSON **out,
     struct err *e)
@@ -116,7 +106,7 @@ receipt_of(struct ledger *l, const char *id, int64_t now, cJSON **out,
 	o = compose(&run, &end, now);
 	identity_clear(&run);
 	outcome_clear(&end);
-	held.list = new_array();
+	held.list = json_array();
 	json_add(o, "credentials", held.list);
 	if (ledger_each_credential(l, id, add_credential, &held, e) < 0) {
 		cJSON_Delete(o);
@@ -259,7 +249,7 @@ static int
 copy_credentials(cJSON *to, const cJSON *from, struct err *e)
 {
 	const cJSON *all = json_get(from, "credentials"), *c;
-	cJSON *list = new_array();
+	cJSON *list = json_array();
 
 	json_add(to, "credentials", list);
 	if (!cJSON_IsArray(all))

@@ -76,16 +76,6 @@ identity_record(
 	return o;
 }
 
-static cJSON *
-new_array(void)
-{
-	cJSON *list = cJSON_CreateArray();
-
-	if (list == NULL)
-		abort();
-	return list;
-}
-
 static int
 collect_credential(const struct credential *c, void *arg)
 {
@@ -96,7 +86,7 @@ int
 record_identity(struct ledger *l, const struct identity *id, int64_t now,
     cJSON **out, struct err *e)
 {
-	cJSON *list = new_array();
+	cJSON *list = json_array();
 	const cJSON *c;
 	const char *audience;
 
@@ -116,7 +106,7 @@ record_identity(struct ledger *l, const struct identity *id, int64_t now,
 cJSON *
 record_minted(const struct minted *m, int64_t now)
 {
-	cJSON *list = new_array(), *o;
+	cJSON *list = json_array(), *o;
 
 	collect_credential(&m->issued[0].credential, list);
 	o = identity_record(&m->identity, m->issued[0].credential.audience, list, now);

@@ -2,7 +2,6 @@
 
 #include "rehearsal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -65,17 +64,6 @@ has_entry(char *const *list, const char *entry)
 	return false;
 }
 
-static bool
-has_name(const cJSON *names, const char *name)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach (item, names)
-		if (strcmp(item->valuestring, name) == 0)
-			return true;
-	return false;
-}
-
 /* The names of those in `list' that are not in `other' as they are there. */
 static cJSON *
 names_beyond(char *const *list, char *const *other)
@@ -86,7 +74,7 @@ names_beyond(char *const *list, char *const *other)
 		scoped(free_string) char *name =
 		    xasprintf("%.*s", (int)strcspn(*list, "="), *list);
 
-		if (!has_entry(other, *list) && !has_name(names, name))
+		if (!has_entry(other, *list) && !json_has_string(names, name))
 			cli_push(&names, name);
 	}
 	return names;
@@ -97,7 +85,7 @@ static void
 remove_names(cJSON *from, const cJSON *names)
 {
 	for (int i = cJSON_GetArraySize(from) - 1; i >= 0; i--)
-		if (has_name(names,
+		if (json_has_string(names,
 			cJSON_GetStringValue(cJSON_GetArrayItem(from, i))))
 			cJSON_DeleteItemFromArray(from, i);
 }
@@ -105,9 +93,7 @@ remove_names(cJSON *from, const cJSON *names)
 static void
 add_list(cJSON *o, const char *name, cJSON *list)
 {
-	if (list == NULL && (list = cJSON_CreateArray()) == NULL)
-		abort();
-	json_add(o, name, list);
+	json_add(o, name, list != NULL ? list : json_array());
 }
 
 /* No folder is chosen, for to look whether one will do is to make it. */
